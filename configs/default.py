@@ -1,0 +1,76 @@
+"""Every field of a configuration, with its unit and the paper's value. Presets override a few of them.
+
+'Paper' is DeblurGAN, arXiv 1711.07064; what it leaves open is as in the authors' code at dd9e940.
+"""
+
+from ml_collections import ConfigDict
+
+
+def get_config() -> ConfigDict:
+    """The paper's configuration, for a folder of pairs that `data.pairs` names."""
+    config = ConfigDict()
+    config.seed = 0  # of parameters, data order, crops, dropout and alpha
+
+    config.data = data = ConfigDict()
+    data.pairs = ""  # folder of pairs; '' for the preset's own data
+    data.placement = "host"  # 'host': tf.data; 'device': uint8 arrays on the accelerator
+    data.crop = 256  # pixels, side of the random square crops (paper: 256)
+    data.augment = "flip"  # 'none', 'flip' (authors' code) or 'dihedral'
+    data.root = ""  # folder that the next ones are relative to
+    data.mixture = ()  # ((folder of pairs, times an epoch), …); needs placement 'device'
+    data.photographs = ""  # folder of sharp photographs to blur, or 'scikit-image'
+    data.synthetic = 0  # pairs to make of them before training; needs placement 'device'
+    data.synthetic_size = 256  # pixels, their side
+    data.match_means = False  # shift each blurred picture to its sharp twin's mean
+    data.validation = ""  # folder of pairs for PSNR while training; '' for none
+
+    config.model = model = ConfigDict()
+    model.generator = "resnet"  # 'resnet' (paper) or 'unshuffle' (light)
+    model.width = 64  # channels after the first convolution
+    model.blocks = 9  # residual blocks
+    model.norm = "instance"  # 'instance' (paper), 'batch' or 'none'
+    model.norm_epsilon = 1e-5  # PyTorch's default
+    model.norm_momentum = 0.9  # share of the old average that batch norm keeps
+    model.output = "clip"  # 'clip': clip(x + tanh(y)); 'average': (x + tanh(y)) / 2; 'tanh'
+    model.upsample = "transpose"  # 'transpose' (paper), 'resize_conv' or 'pixel_shuffle'
+    model.dropout = 0.5  # rate after the first ReLU of each residual block
+    model.critic_width = 64  # channels of the critic's first convolution
+    model.critic_norm = "instance"  # 'instance' (authors' code), 'batch' or 'none'
+
+    config.loss = loss = ConfigDict()
+    loss.pixel = "l1"  # 'l1', 'mse' or 'charbonnier'
+    loss.pixel_weight = 0.0  # paper: none
+    loss.perceptual_weight = 100.0  # paper: 100
+    loss.vgg_weights = ""  # .npz of Keras' VGG19 weights
+    loss.adversarial_weight = 1.0  # 0 trains no critic
+    loss.gradient_penalty_weight = 10.0  # WGAN-GP: 10
+    loss.gradient_penalty_norm = "sample"  # 'sample' (WGAN-GP) or 'pixel' (authors' code)
+    loss.gradient_penalty_reduce = "mean"  # of each sample's scores: 'mean' or 'sum' (authors' code)
+    loss.gradient_penalty_alpha = "sample"  # 'sample' (WGAN-GP) or 'batch' (authors' code)
+
+    config.train = train = ConfigDict()
+    train.steps = 630_900  # generator updates; paper: 300 epochs of GoPro's 2103 pairs
+    train.batch_size = 1  # pairs per update, over all devices (paper: 1)
+    train.critic_steps = 5  # critic updates before each generator update (paper: 5)
+    train.critic_data = "fresh"  # 'fresh' slices for each update, or the 'same' (authors' code)
+    train.pretrain_generator_steps = 0  # steps without the critic at the start
+    train.learning_rate = 1e-4  # paper: 1e-4, both networks
+    train.schedule = "constant_linear"  # or 'cosine'
+    train.decay_start = 0.5  # share of the run before the linear decay (paper: 150 of 300 epochs)
+    train.warmup_steps = 0
+    train.adam_b1 = 0.5  # authors' code
+    train.adam_b2 = 0.999
+    train.weight_decay = 0.0
+    train.clip_norm = 0.0  # largest norm of the generator's gradient; 0 for no limit
+    train.average_decay = 0.999  # of the generator's moving average; 0 for none (paper: none)
+    train.precision = "float32"  # of the convolutions; or 'bfloat16'
+    train.log_every = 100  # steps
+    train.checkpoint_every = 1000  # steps
+    train.keep_checkpoints = 3
+    train.images_every = 1000  # steps between pictures in TensorBoard; 0 for none
+    train.validate_every = 1000  # steps between scores on data.validation
+
+    config.evaluate = evaluate = ConfigDict()
+    evaluate.pairs = ""  # folder of pairs for --mode=evaluate; '' for data.validation or data.pairs
+    evaluate.protocol = "full"  # 'full', 'half' or 'resize256'
+    return config

@@ -1,0 +1,59 @@
+"""A light generator for CPUs, trained with a pixel loss alone; the weights `default` come from it.
+
+    python main.py --config=configs/small.py --workdir=out/small --config.data.root=DATA
+
+DATA is a folder with the real pairs named below and `sharp/photos`; own pairs take their place with
+--config.data.pairs=DIR.
+"""
+
+from ml_collections import ConfigDict
+
+from configs import default
+
+
+def get_config() -> ConfigDict:
+    """See the module's docstring."""
+    config = default.get_config()
+    data = config.data
+    data.placement = "device"
+    data.crop = 128
+    data.augment = "dihedral"
+    # Times an epoch: large frames hold more crops, and frames at GoPro's full size are the closest
+    # to what users bring. About two fifths of the samples are real.
+    data.mixture = (
+        ("gopro_train", 40),
+        ("gopro_train_half", 8),
+        ("reds/train", 30),
+        ("reds_crops256", 5),
+        ("street_crops256", 5),
+    )
+    data.photographs = "sharp/photos"
+    data.synthetic = 2800
+    data.match_means = True
+    data.validation = "gopro_dev/test_crops256"
+
+    model = config.model
+    model.generator = "unshuffle"
+    model.width = 64
+    model.blocks = 5
+    model.norm = "none"
+    model.dropout = 0.0
+
+    loss = config.loss
+    loss.pixel = "charbonnier"
+    loss.pixel_weight = 1.0
+    loss.perceptual_weight = 0.0
+    loss.adversarial_weight = 0.0
+
+    train = config.train
+    train.steps = 30_000
+    train.batch_size = 8
+    train.learning_rate = 5e-4
+    train.decay_start = 0.5
+    train.warmup_steps = 200
+    train.adam_b1 = 0.9
+    train.clip_norm = 0.5
+    train.average_decay = 0.999
+    train.checkpoint_every = 500
+    train.validate_every = 500
+    return config

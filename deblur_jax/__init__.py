@@ -1,0 +1,37 @@
+"""DeblurGAN in JAX and Flax: restores blurred photographs, and trains what restores them.
+
+    import deblur_jax
+    restorer = deblur_jax.load("default")
+    sharp = restorer(image)  # uint8[H, W, 3] -> uint8[H, W, 3]
+"""
+
+from typing import TYPE_CHECKING
+
+from deblur_jax.version import __version__
+
+if TYPE_CHECKING:
+    from deblur_jax.restore.restorer import Restorer
+
+__all__ = ["__version__", "load"]
+
+
+def load(
+    name_or_path: str = "default", *, precision: str = "float32", tile: str | int = "auto"
+) -> "Restorer":
+    """Loads weights, ready to restore pictures.
+
+    Args:
+      name_or_path: a shipped name, a weights file, or the workdir of a training run.
+      precision: of the convolutions, `float32` or `bfloat16`.
+      tile: side of tiles in pixels, `none` for whole pictures, `auto` to decide by size.
+
+    Returns:
+      A callable, uint8[H, W, 3] RGB to the same, any H and W.
+
+    Raises:
+      deblur_jax.errors.UserError: there are no such weights, or they are damaged.
+    """
+    from deblur_jax.restore.restorer import Restorer
+    from deblur_jax.weights import registry
+
+    return Restorer(registry.load(name_or_path), precision=precision, tile=tile)

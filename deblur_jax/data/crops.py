@@ -1,0 +1,86 @@
+"""Choosing crops of photographs that are worth learning from: sharp and not flat."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from deblur_jax.errors import UserError
+
+# Photographs are shrunk by 1 to 2 before cropping: many are soft at their native size.
+SHRINK_MAX = 2.0
+# Longer sides are reduced to this first (a 24-megapixel photograph shows little per 256 pixels).
+LONG_SIDE_MAX = 2048
+_CANDIDATES = 8
+# Mean gradient in grey levels above which a crop is no more interesting than others.
+_GRADIENT_ENOUGH = 16.0
+
+
+def usable(photographs: Sequence[Path], size: int) -> list[Path]:
+    """The photographs whose shorter side is at least `size`, in an order of their names."""
+    large = []
+    for path in sorted(set(photographs), key=lambda path: (path.name, str(path))):
+        try:
+            with Image.open(path) as picture:
+                shorter = min(picture.size)
+        except (OSError, ValueError) as error:
+            raise UserError(f"{path} cannot be read as a picture") from error
+        if shorter >= size:
+            large.append(path)
+    if not large:
+        raise UserError(
+            f"none of {len(photographs)} photographs has {size} pixels on its shorter side"
+        )
+    return large
+
+
+def fit(photograph: np.ndarray, side: int) -> np.ndarray:
+    """Shrinks a huge photograph, mirrors the borders of one smaller than `side`."""
+    height, width = photograph.shape[:2]
+    factor = max(height, width) / LONG_SIDE_MAX
+    if factor > 1 and min(height, width) / factor >= side:
+        smaller = (round(width / factor), round(height / factor))
+        picture = Image.fromarray(photograph).resize(smaller, Image.Resampling.LANCZOS)
+        return np.asarray(picture)
+    down, right = max(side - height, 0), max(side - width, 0)
+    pads = [(down // 2, down - down // 2), (right // 2, right - right // 2), (0, 0)]
+    return np.pad(photograph, pads, mode="reflect") if down or right else photograph
+
+
+def draw_crop(
+    rng: np.random.Generator, photograph: np.ndarray, side: int, margin: int
+) -> np.ndarray:
+    """A crop uint8[side, side, 3], shrunk by 1 to 2, mirrored half of the time.
+
+    Of several random places one is drawn with a probability that grows with the square of the
+    mean gradient of what will be the pair (not of the margin), so flat places are rare.
+    """
+    height, width = photograph.shape[:2]
+    factor = rng.uniform(1.0, max(1.0, min(SHRINK_MAX, min(height, width) / side)))
+    region = min(side * factor, height, width)
+    lefts = rng.uniform(0, width - region, _CANDIDATES)
+    tops = rng.uniform(0, height - region, _CANDIDATES)
+    scores = np.array(
+        [
+            _gradient(photograph, x, y, region, margin / side)
+            for x, y in zip(lefts, tops, strict=True)
+        ]
+    )
+    weights = np.minimum(scores, _GRADIENT_ENOUGH) ** 2 + 1e-3
+    pick = rng.choice(_CANDIDATES, p=weights / weights.sum())
+    left, top = float(lefts[pick]), float(tops[pick])
+    picture = Image.fromarray(photograph).resize(
+        (side, side), Image.Resampling.LANCZOS, box=(left, top, left + region, top + region)
+    )
+    crop = np.asarray(picture)
+    return np.ascontiguousarray(crop[:, ::-1]) if rng.uniform() < 0.5 else crop
+
+
+def _gradient(photograph: np.ndarray, x: float, y: float, region: float, margin: float) -> float:
+    """Mean absolute gradient, in grey levels, of a region without its margin (a fraction of it)."""
+    border = int(region * margin)
+    last = int(region) - border
+    part = photograph[int(y) + border : int(y) + last, int(x) + border : int(x) + last, 1]
+    part = part[::2, ::2].astype(np.int16)
+    return float(np.abs(np.diff(part, axis=0)).mean() + np.abs(np.diff(part, axis=1)).mean())

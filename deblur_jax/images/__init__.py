@@ -1,0 +1,21 @@
+"""Reading and writing pictures: PNG, JPEG, WebP, TIFF and BMP at 8, 16 and 32 bits a channel.
+
+What a picture has beside its colours travels with it: alpha, the ICC profile, EXIF. The EXIF
+orientation is applied while reading and reset to 'upright'. Gray pictures are read as RGB and
+written as gray again (ITU-R BT.601 luma); palette, CMYK and two-level pictures become RGB.
+XMP is dropped, since it may repeat the orientation.
+"""
+
+from deblur_jax.images.picture import Picture, convert_depth
+from deblur_jax.images.reading import MAX_PIXELS, read, read_rgb
+from deblur_jax.images.writing import IMAGE_SUFFIXES, write
+
+__all__ = [
+    "IMAGE_SUFFIXES",
+    "MAX_PIXELS",
+    "Picture",
+    "convert_depth",
+    "read",
+    "read_rgb",
+    "write",
+]

@@ -1,0 +1,104 @@
+"""PNG at 16 bits and TIFF at 8, 16 and 32, which Pillow alone cannot write; zlib is enough."""
+
+import struct
+import zlib
+from typing import IO
+
+import numpy as np
+from PIL import Image, TiffImagePlugin, TiffTags
+
+from deblur_jax.images.picture import Array
+
+# TIFF keeps the camera's tags among those that describe the file's own layout. Only these travel
+# (TIFF 6.0 section 8, and the pointers to the EXIF and GPS directories).
+DESCRIPTIVE_TAGS = frozenset(
+    {270, 271, 272, 274, 282, 283, 296, 305, 306, 315, 316, 33432, 34665, 34853}
+    | set(range(0x9C9B, 0x9CA0))
+)
+
+
+def write_png16(
+    stream: IO[bytes], samples: Array, icc: bytes | None = None, exif: bytes | None = None
+) -> None:
+    """Writes uint16[H, W, C] as a 16-bit PNG; C is 1 gray, 2 gray and alpha, 3 RGB, 4 RGBA."""
+    height, width, channels = samples.shape
+    colour_type = {1: 0, 2: 4, 3: 2, 4: 6}[channels]
+
+    def chunk(kind: bytes, body: bytes) -> None:
+        stream.write(struct.pack(">I", len(body)) + kind + body)
+        stream.write(struct.pack(">I", zlib.crc32(kind + body)))
+
+    stream.write(b"\x89PNG\r\n\x1a\n")
+    chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 16, colour_type, 0, 0, 0))
+    if icc:
+        chunk(b"iCCP", b"ICC Profile\0\0" + zlib.compress(icc))
+    if exif:
+        chunk(b"eXIf", exif.removeprefix(b"Exif\0\0"))
+    packer = zlib.compressobj(6)
+    above = np.zeros((width, 2 * channels), np.uint8)
+    for row in samples.astype(">u2"):
+        line = row.view(np.uint8).reshape(width, 2 * channels)
+        packed = packer.compress(b"\x04" + _paeth(line, above).tobytes())
+        if packed:
+            chunk(b"IDAT", packed)
+        above = line
+    chunk(b"IDAT", packer.flush())
+    chunk(b"IEND", b"")
+
+
+def _paeth(line: Array, above: Array) -> Array:
+    """PNG's filter 4 (PNG specification, section 9.4) of one line uint8[W, bytes per pixel]."""
+    left, corner = np.zeros_like(line), np.zeros_like(line)
+    left[1:], corner[1:] = line[:-1], above[:-1]
+    a, b, c = left.astype(np.int16), above.astype(np.int16), corner.astype(np.int16)
+    to_a, to_b, to_c = np.abs(b - c), np.abs(a - c), np.abs(a + b - 2 * c)
+    guess = np.where((to_a <= to_b) & (to_a <= to_c), left, np.where(to_b <= to_c, above, corner))
+    return line - guess
+
+
+def write_tiff(
+    stream: IO[bytes], samples: Array, icc: bytes | None = None, exif: bytes | None = None
+) -> None:
+    """Writes uint8, uint16 or float32 [H, W, C] as a deflated TIFF; C as for PNG."""
+    height, width, channels = samples.shape
+    samples = samples.astype(samples.dtype.newbyteorder("<"))
+    whole = samples.dtype.kind == "u"
+    rows = max(1, 2**18 // max(1, width * channels * samples.itemsize))  # strips of some 256 KiB
+    strips = []
+    for start in range(0, height, rows):
+        strip = samples[start : start + rows]
+        if whole:  # predictor 2: differences along the row (TIFF 6.0 section 14)
+            strip = np.concatenate([strip[:, :1], strip[:, 1:] - strip[:, :-1]], axis=1)
+            strip = strip.astype(samples.dtype)
+        strips.append(zlib.compress(strip.tobytes(), 6))
+    lengths = [len(strip) for strip in strips]
+    if sum(lengths) > 2**32 - 2**24:
+        raise ValueError("it is too large for a TIFF file")
+
+    directory = TiffImagePlugin.ImageFileDirectory_v2(prefix=b"II")
+    if exif:
+        _copy_tags(exif, directory)
+    if icc:
+        directory[34675] = icc
+    directory[256], directory[257] = width, height
+    directory[258] = (8 * samples.itemsize,) * channels
+    directory[259] = 8  # deflate
+    directory[262] = 1 if channels < 3 else 2
+    directory[277], directory[278], directory[284] = channels, rows, 1
+    if whole:
+        directory[317] = 2
+    if channels in (2, 4):
+        directory[338] = 2  # alpha, colours not multiplied by it
+    directory[339] = (1 if whole else 3,) * channels
+    for tag, values in ((273, np.cumsum([0, *lengths[:-1]]).tolist()), (279, lengths)):
+        directory.tagtype[tag] = TiffTags.LONG
+        directory[tag] = tuple(values)
+    directory.save(stream)  # writes the header, and moves 273 (where each strip starts) behind it
+    stream.writelines(strips)
+
+
+def _copy_tags(exif: bytes, directory: TiffImagePlugin.ImageFileDirectory_v2) -> None:
+    tags = Image.Exif()
+    tags.load(exif)
+    for tag in set(tags) & DESCRIPTIVE_TAGS:
+        directory[tag] = tags.get_ifd(tag) if tag in TiffTags.TAGS_V2_GROUPS else tags[tag]

@@ -1,0 +1,117 @@
+"""Losses as pure functions of arrays: Wasserstein terms, gradient penalty, perceptual, pixel."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+# Under the square root of a norm: its gradient stays finite where the norm is zero, and its value
+# moves by less than 1e-6.
+_NORM_EPSILON = 1e-12
+CHARBONNIER_EPSILON = 1e-3  # usual in restoration since Lai et al., arXiv 1704.03915
+
+
+def critic_loss(real_scores: jax.Array, fake_scores: jax.Array) -> jax.Array:
+    """mean D(fake) - mean D(real), which the critic minimises.
+
+    Args:
+      real_scores, fake_scores: float32[B, ...], the critic's scores of sharp and restored pictures.
+
+    Returns:
+      A float32 scalar; minus it estimates the Wasserstein distance.
+
+    References:
+      Arjovsky et al., arXiv 1701.07875.
+    """
+    return fake_scores.mean() - real_scores.mean()
+
+
+def adversarial_loss(fake_scores: jax.Array) -> jax.Array:
+    """-mean D(fake), which the generator minimises; arguments as in `critic_loss`."""
+    return -fake_scores.mean()
+
+
+def gradient_penalty(
+    critic: Callable[[jax.Array], jax.Array],
+    real: jax.Array,
+    fake: jax.Array,
+    alpha: jax.Array,
+    *,
+    norm: str = "sample",
+    reduce: str = "mean",
+) -> jax.Array:
+    """mean((||grad_x D(x)||_2 - 1)^2) at x = alpha real + (1 - alpha) fake.
+
+    Args:
+      critic: float32[B, H, W, 3] to float32[B, ...].
+      real, fake: float32[B, H, W, 3], sharp and restored pictures.
+      alpha: float32[B] in [0, 1], or a scalar for the whole batch (as the authors' code has it).
+      norm: `sample` takes the norm over height, width and channels of each sample (the paper's);
+        `pixel` over the channels of each pixel (the authors' code, losses.py:158 at HEAD).
+      reduce: of each sample's scores before the gradient is taken, `mean` or `sum` (the latter as in
+        the authors' code).
+
+    Returns:
+      A float32 scalar, without the weight of 10. Its gradient is finite everywhere.
+
+    References:
+      Gulrajani et al., arXiv 1704.00028.
+    """
+    if norm not in ("sample", "pixel"):
+        raise ValueError(f"norm is {norm!r}; it can be sample, pixel")
+    if reduce not in ("mean", "sum"):
+        raise ValueError(f"reduce is {reduce!r}; it can be mean, sum")
+    alpha = jnp.reshape(alpha, (-1, 1, 1, 1))
+    mixed = alpha * real + (1 - alpha) * fake
+
+    def total(x: jax.Array) -> jax.Array:
+        scores = critic(x)
+        per_sample = scores.reshape(scores.shape[0], -1)
+        return (per_sample.mean(1) if reduce == "mean" else per_sample.sum(1)).sum()
+
+    gradient = jax.grad(total)(mixed)
+    axes = (1, 2, 3) if norm == "sample" else (3,)
+    norms = jnp.sqrt(jnp.square(gradient).sum(axes) + _NORM_EPSILON)
+    return jnp.square(norms - 1).mean()
+
+
+def perceptual_loss(
+    features: Callable[[jax.Array], jax.Array], restored: jax.Array, sharp: jax.Array
+) -> jax.Array:
+    """Mean squared difference of a fixed network's features.
+
+    Args:
+      features: float32[B, H, W, 3] in [-1, 1] to any array with the batch in front.
+      restored, sharp: float32[B, H, W, 3] in [-1, 1].
+
+    Returns:
+      A float32 scalar.
+
+    References:
+      Johnson et al., arXiv 1603.08155; DeblurGAN, arXiv 1711.07064, section 3.1.
+    """
+    target = jax.lax.stop_gradient(features(sharp))
+    return jnp.square(features(restored) - target).mean()
+
+
+def l1_loss(restored: jax.Array, sharp: jax.Array) -> jax.Array:
+    """mean |restored - sharp|."""
+    return jnp.abs(restored - sharp).mean()
+
+
+def mse_loss(restored: jax.Array, sharp: jax.Array) -> jax.Array:
+    """mean (restored - sharp)^2."""
+    return jnp.square(restored - sharp).mean()
+
+
+def charbonnier_loss(restored: jax.Array, sharp: jax.Array) -> jax.Array:
+    """mean sqrt((restored - sharp)^2 + 1e-6): L1 that is smooth at zero (arXiv 1704.03915)."""
+    return jnp.sqrt(jnp.square(restored - sharp) + CHARBONNIER_EPSILON**2).mean()
+
+
+PIXEL_LOSSES: dict[str, Callable[[Any, Any], jax.Array]] = {
+    "l1": l1_loss,
+    "mse": mse_loss,
+    "charbonnier": charbonnier_loss,
+}

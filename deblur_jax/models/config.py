@@ -1,0 +1,108 @@
+"""The shape of a generator and of a critic, as plain values that can be hashed and saved."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from deblur_jax.errors import UsageError
+
+GENERATORS = ("resnet", "unshuffle")
+NORMS = ("instance", "batch", "none")
+OUTPUTS = ("clip", "average", "tanh")
+UPSAMPLES = ("transpose", "resize_conv", "pixel_shuffle")
+
+
+class _FromDict:
+    """Building a configuration from a mapping, with an error that names what does not fit."""
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]):
+        """Makes a configuration from a mapping; fields that it lacks keep their defaults.
+
+        Raises:
+          UsageError: for a field or a value that does not exist.
+        """
+        known = {f.name for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
+        unknown = sorted(set(values) - known)
+        if unknown:
+            raise UsageError(
+                f"{cls.__name__} has no field {unknown[0]!r}; it has {', '.join(sorted(known))}"
+            )
+        return cls(**dict(values))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields and their values, ready for JSON."""
+        return dataclasses.asdict(self)  # type: ignore[call-overload]
+
+
+def _check_choice(field: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise UsageError(f"model.{field} is {value!r}; it can be {', '.join(choices)}")
+
+
+def _check_at_least(field: str, value: int, least: int) -> None:
+    if value < least:
+        raise UsageError(f"model.{field} is {value}; it must be at least {least}")
+
+
+@dataclasses.dataclass(frozen=True)
+class GeneratorConfig(_FromDict):
+    """The shape of a generator.
+
+    Attributes:
+      generator: `resnet` is the paper's network; `unshuffle` the light one that works at a
+        quarter of the resolution.
+      width: channels after the first convolution (paper: 64).
+      blocks: residual blocks at the coarsest resolution (paper: 9).
+      norm: `instance` (paper: no scale, no shift, statistics of each image), `batch`, `none`.
+      norm_epsilon: added to the variance (PyTorch's default, 1e-5; Keras has 1e-3).
+      norm_momentum: share of the old moving average that a batch norm keeps.
+      output: `clip` is clip(x + tanh(y), -1, 1); `average` is (x + tanh(y)) / 2; `tanh` is
+        tanh(y) without the global skip. `unshuffle` adds y itself instead of tanh(y).
+      upsample: `transpose` (paper), `resize_conv` or `pixel_shuffle`.
+      dropout: rate after the first ReLU of each residual block (paper: 0.5).
+    """
+
+    generator: str = "resnet"
+    width: int = 64
+    blocks: int = 9
+    norm: str = "instance"
+    norm_epsilon: float = 1e-5
+    norm_momentum: float = 0.9
+    output: str = "clip"
+    upsample: str = "transpose"
+    dropout: float = 0.5
+
+    def __post_init__(self) -> None:
+        _check_choice("generator", self.generator, GENERATORS)
+        _check_choice("norm", self.norm, NORMS)
+        _check_choice("output", self.output, OUTPUTS)
+        _check_choice("upsample", self.upsample, UPSAMPLES)
+        _check_at_least("width", self.width, 1)
+        _check_at_least("blocks", self.blocks, 0)
+        if not 0.0 <= self.dropout < 1.0:
+            raise UsageError(f"model.dropout is {self.dropout}; it must be in [0, 1)")
+        if self.generator == "unshuffle" and self.norm != "none":
+            raise UsageError(
+                "model.generator 'unshuffle' has no normalisation: set model.norm to 'none'"
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class CriticConfig(_FromDict):
+    """The shape of a critic.
+
+    Attributes:
+      width: channels of the first convolution (paper: 64); the next ones have 2, 4, 8 times it.
+      norm: on the second to the fourth convolution: `instance` (paper), `batch` or `none`.
+      norm_epsilon, norm_momentum: as in `GeneratorConfig`.
+    """
+
+    width: int = 64
+    norm: str = "instance"
+    norm_epsilon: float = 1e-5
+    norm_momentum: float = 0.9
+
+    def __post_init__(self) -> None:
+        _check_choice("norm", self.norm, NORMS)
+        _check_at_least("width", self.width, 1)

@@ -1,0 +1,75 @@
+"""DeblurGAN's critic: a patch network of five 4x4 convolutions.
+
+Source: DeblurGAN (arXiv 1711.07064), section 3.2, and the authors' code at dd9e940,
+models/networks.py (NLayerDiscriminator with three layers): zero padding of 2 everywhere, strides 2,
+2, 2, 1, 1, LeakyReLU 0.2, a norm on the second to the fourth convolution, and no sigmoid. It does not
+see the blurred picture. A 256x256 picture gives a map of 35x35 scores.
+"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+
+from deblur_jax.models.config import CriticConfig
+from deblur_jax.models.layers import Norm, conv
+
+SLOPE = 0.2  # LeakyReLU's, for negative values
+
+
+class _Critic(nn.Module):
+    config: CriticConfig
+    dtype: Any
+    axis_name: str | None = None
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        c = self.config
+        layers = ((1, 2, "none"), (2, 2, c.norm), (4, 2, c.norm), (8, 1, c.norm))
+        for i, (factor, stride, norm) in enumerate(layers):
+            layer = conv(
+                factor * c.width, 4, self.dtype, stride=stride, padding=2, name=f"conv_{i}"
+            )
+            x = layer(x)
+            x = Norm(norm, c.norm_epsilon, c.norm_momentum, False, self.dtype, self.axis_name)(x)
+            x = nn.leaky_relu(x, SLOPE)
+        return conv(1, 4, self.dtype, padding=2, name="score")(x).astype(jnp.float32)
+
+
+def init(key: jax.Array, config: CriticConfig) -> Any:
+    """Draws a critic's parameters: 2,764,737 float32 numbers in the paper's shape."""
+    return _Critic(config, jnp.float32).init(key, jnp.zeros((1, 32, 32, 3)))["params"]
+
+
+def apply(
+    params: Any,
+    x: jax.Array,
+    config: CriticConfig,
+    *,
+    dtype: Any = jnp.float32,
+    axis_name: str | None = None,
+) -> jax.Array:
+    """Scores pictures; higher is sharper.
+
+    A batch norm always takes the batch's own statistics: a critic is never used but in training.
+
+    Args:
+      params: from `init`.
+      x: float32[B, H, W, 3] in [-1, 1], H and W at least 16.
+      config: the shape that `params` were drawn with.
+      dtype: of the convolutions.
+      axis_name: a mapped axis over which a batch norm averages its statistics.
+
+    Returns:
+      Scores of patches, float32[B, h, w, 1], unbounded.
+    """
+    variables: dict[str, Any] = {"params": params}
+    if config.norm == "batch":
+        # Linen wants the averages to exist; what it makes of them is thrown away.
+        shapes = jax.eval_shape(
+            lambda: _Critic(config, jnp.float32).init(jax.random.key(0), jnp.zeros((1, 32, 32, 3)))
+        )
+        variables["batch_stats"] = jax.tree.map(lambda s: jnp.zeros(s.shape), shapes["batch_stats"])
+    scores, _ = _Critic(config, dtype, axis_name).apply(variables, x, mutable=["batch_stats"])
+    return scores

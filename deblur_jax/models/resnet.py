@@ -1,0 +1,57 @@
+"""DeblurGAN's generator: two strided convolutions, residual blocks, two upsamplings, a global skip.
+
+Source: DeblurGAN (arXiv 1711.07064), section 3.2, and the authors' code at dd9e940,
+models/networks.py (ResnetGenerator, ResnetBlock).
+"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+
+from deblur_jax.models.config import GeneratorConfig
+from deblur_jax.models.layers import Norm, Upsample, conv, reflect_pad, sample_dropout
+
+# Two strided convolutions: height and width must be multiples of four for the skip to fit.
+SIZE_MULTIPLE = 4
+# The inner reflection of one pixel needs two pixels at a quarter of the resolution, and the first
+# reflection of three needs four.
+MINIMUM_SIZE = 8
+
+
+class Resnet(nn.Module):
+    """The network without its output mode: `[B, H, W, 3]` to tanh's argument of the same shape."""
+
+    config: GeneratorConfig
+    use_moving_averages: bool
+    dtype: Any
+    axis_name: str | None = None
+
+    @nn.compact
+    def __call__(self, x: jax.Array, keys: jax.Array | None) -> jax.Array:
+        c = self.config
+
+        def norm_relu(y: jax.Array) -> jax.Array:
+            return nn.relu(norm(y))
+
+        def norm(y: jax.Array) -> jax.Array:
+            return Norm(
+                c.norm, c.norm_epsilon, c.norm_momentum, self.use_moving_averages, self.dtype,
+                self.axis_name,
+            )(y)  # fmt: skip
+
+        y = norm_relu(conv(c.width, 7, self.dtype, name="head")(reflect_pad(x, 3)))
+        for i, factor in enumerate((2, 4)):
+            down = conv(factor * c.width, 3, self.dtype, stride=2, padding=1, name=f"down_{i}")
+            y = norm_relu(down(y))
+        for i in range(c.blocks):
+            first = conv(4 * c.width, 3, self.dtype, name=f"block_{i}_a")
+            second = conv(4 * c.width, 3, self.dtype, name=f"block_{i}_b")
+            z = norm_relu(first(reflect_pad(y, 1)))
+            z = sample_dropout(z, keys, c.dropout, layer=i)
+            y = y + norm(second(reflect_pad(z, 1)))
+        for i, factor in enumerate((2, 1)):
+            up = Upsample(factor * c.width, c.upsample, self.dtype, name=f"up_{i}")
+            y = norm_relu(up(y))
+        return conv(3, 7, self.dtype, name="tail")(reflect_pad(y, 3)).astype(jnp.float32)

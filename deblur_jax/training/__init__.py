@@ -1,0 +1,1 @@
+"""Training: the algorithm (`steps`), devices (`parallel`), and the run around them (`loop`)."""

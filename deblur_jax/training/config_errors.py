@@ -1,0 +1,18 @@
+"""What was wrong with a `--config…` flag, in one sentence."""
+
+import re
+
+
+def explain(error: Exception) -> str:
+    """A sentence for an error that reading flags and configuration files raised."""
+    text = str(error).replace("\\", "")
+    if isinstance(error, FileNotFoundError):
+        return f"there is no configuration file {error.filename or text}"
+    if isinstance(error, (AttributeError, KeyError)):
+        near = re.search(r'Did you mean "([^"]+)" instead of "([^"]+)"', text)
+        if near:
+            return f"the configuration has no field {near[2]!r}; the nearest is {near[1]!r}"
+        key = re.search(r"[\"']+(\w+)[\"']+", text)
+        if key:
+            return f"the configuration has no field {key[1]!r} (configs/default.py lists them all)"
+    return text.strip().split("\n", maxsplit=1)[0]

@@ -1,0 +1,235 @@
+"""One training step: the critic's updates, then the generator's, as pure functions.
+
+Each takes a state and data and returns a state and scalars. They run on one device, or on each of
+many under the axis that `axis` names; gradients and scalars are then averaged over it.
+"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from deblur_jax import losses
+from deblur_jax.models import critic, generator
+from deblur_jax.training import parallel
+from deblur_jax.training.state import Recipe, TrainState, moments
+
+Batch = dict[str, jax.Array]  # blurred, sharp: float32[B, H, W, 3] in [-1, 1]; index: uint32[B]
+Scalars = dict[str, jax.Array]
+
+_DROPOUT, _CRITIC_DROPOUT, _ALPHA = range(3)  # purposes of a sample's keys
+
+
+def sample_keys(seed: int, purpose: int, index: jax.Array) -> jax.Array:
+    """One PRNG key a sample, from nothing but the seed, the purpose and the sample's number."""
+    base = jax.random.fold_in(jax.random.key(seed), purpose)
+    return jax.vmap(lambda i: jax.random.fold_in(base, i))(index)
+
+
+def restore(
+    params: Any, state: TrainState, batch: Batch, recipe: Recipe, purpose: int, axis: str | None
+) -> tuple[jax.Array, Any]:
+    """The generator in training mode, dropout on; also returns a batch norm's new averages."""
+    return generator.apply_train(
+        params,
+        batch["blurred"],
+        recipe.generator,
+        batch_stats=state.batch_stats,
+        keys=sample_keys(recipe.seed, purpose, batch["index"]),
+        dtype=recipe.dtype,
+        axis_name=axis,
+    )
+
+
+def critic_step(
+    state: TrainState,
+    batch: Batch,
+    *,
+    recipe: Recipe,
+    axis: str | None = None,
+    restored: jax.Array | None = None,
+    draw: int | jax.Array = 0,
+) -> tuple[TrainState, Scalars]:
+    """One update of the critic: mean D(restored) - mean D(sharp) + weight * penalty.
+
+    Args:
+      state: the run's state.
+      batch: this update's data.
+      recipe: what to do.
+      axis: the mapped axis or None.
+      restored: what the generator made of `batch`, where one set serves several updates.
+      draw: number of the draw of alpha, where one batch serves several updates.
+
+    Returns:
+      The state with a new critic, and the update's scalars.
+    """
+    if restored is None:
+        restored, _ = restore(state.generator, state, batch, recipe, _CRITIC_DROPOUT, axis)
+    fake = jax.lax.stop_gradient(restored)
+    alpha = _alphas(recipe, batch["index"], draw, axis)
+
+    def loss(params: Any) -> tuple[jax.Array, Scalars]:
+        score = lambda x: critic.apply(  # noqa: E731
+            params, x, recipe.critic, dtype=recipe.dtype, axis_name=axis
+        )
+        distance = losses.critic_loss(score(batch["sharp"]), score(fake))
+        penalty = losses.gradient_penalty(
+            score,
+            batch["sharp"],
+            fake,
+            alpha,
+            norm=recipe.gradient_penalty_norm,
+            reduce=recipe.gradient_penalty_reduce,
+        )
+        total = distance + recipe.gradient_penalty_weight * penalty
+        return total, {
+            "loss/critic": total,
+            "loss/critic_wasserstein": distance,
+            "loss/gradient_penalty": penalty,
+        }
+
+    gradients, scalars = jax.grad(loss, has_aux=True)(parallel.varying(state.critic, axis))
+    gradients, scalars = parallel.mean((gradients, scalars), axis)
+    scalars["gradient_norm/critic"] = optax.global_norm(gradients)
+    updates, critic_moments = moments(recipe).update(gradients, state.critic_moments)
+    rate = recipe.learning_rate(state.step)
+    params = jax.tree.map(lambda p, u: p - rate * u, state.critic, updates)
+    return state._replace(critic=params, critic_moments=critic_moments), scalars
+
+
+def _alphas(recipe: Recipe, index: jax.Array, draw: int | jax.Array, axis: str | None) -> jax.Array:
+    """Places between sharp and restored, uniform in [0, 1): `[B]`, or one for the whole batch."""
+    if recipe.alpha == "batch":
+        # The batch's first sample decides; on every device it must be the same one.
+        first = index[0] if axis is None else jax.lax.pmin(index[0], axis)
+        index = first[None]
+    keys = sample_keys(recipe.seed, _ALPHA, index)
+    return jax.vmap(lambda key: jax.random.uniform(jax.random.fold_in(key, draw)))(keys)
+
+
+def generator_loss(
+    params: Any, state: TrainState, batch: Batch, recipe: Recipe, axis: str | None
+) -> tuple[jax.Array, tuple[Scalars, jax.Array, Any]]:
+    """The generator's loss with its parts, the restored pictures and the new moving averages."""
+    restored, batch_stats = restore(params, state, batch, recipe, _DROPOUT, axis)
+    scalars: Scalars = {}
+    total = jnp.zeros(())
+    if recipe.pixel_weight:
+        scalars["loss/pixel"] = losses.PIXEL_LOSSES[recipe.pixel_loss](restored, batch["sharp"])
+        total = total + recipe.pixel_weight * scalars["loss/pixel"]
+    if recipe.features is not None:
+        scalars["loss/perceptual"] = losses.perceptual_loss(
+            recipe.features, restored, batch["sharp"]
+        )
+        total = total + recipe.perceptual_weight * scalars["loss/perceptual"]
+    if recipe.adversarial:
+        scores = critic.apply(
+            state.critic, restored, recipe.critic, dtype=recipe.dtype, axis_name=axis
+        )
+        scalars["loss/adversarial"] = losses.adversarial_loss(scores)
+        total = total + recipe.adversarial_weight * scalars["loss/adversarial"]
+    scalars["loss/generator"] = total
+    return total, (scalars, restored, batch_stats)
+
+
+def generator_step(
+    state: TrainState, batch: Batch, *, recipe: Recipe, axis: str | None = None
+) -> tuple[TrainState, Scalars]:
+    """One update of the generator and of its moving average.
+
+    Args:
+      state: the run's state.
+      batch: this update's data.
+      recipe: what to do.
+      axis: the mapped axis or None.
+
+    Returns:
+      The state one step on, and scalars: each loss, `psnr` of restored and blurred crops in dB, the
+      gradient's norm, the learning rate.
+    """
+    gradients, (scalars, restored, batch_stats) = jax.grad(generator_loss, has_aux=True)(
+        parallel.varying(state.generator, axis), state, batch, recipe, axis
+    )
+    scalars["psnr/restored"] = _psnr(restored, batch["sharp"])
+    scalars["psnr/blurred"] = _psnr(batch["blurred"], batch["sharp"])
+    gradients, scalars, batch_stats = parallel.mean((gradients, scalars, batch_stats), axis)
+    norm = optax.global_norm(gradients)
+    rate = recipe.learning_rate(state.step)
+    scalars |= {"gradient_norm/generator": norm, "learning_rate": rate}
+    if recipe.clip_norm:
+        shrink = jnp.minimum(1.0, recipe.clip_norm / (norm + 1e-12))
+        gradients = jax.tree.map(lambda g: g * shrink, gradients)
+    updates, generator_moments = moments(recipe).update(gradients, state.generator_moments)
+    params = jax.tree.map(
+        lambda p, u: p - rate * (u + recipe.weight_decay * p), state.generator, updates
+    )
+    average = state.average
+    if recipe.average_decay:
+        # Early on the average follows faster, or it would long remember the first draw.
+        decay = jnp.minimum(recipe.average_decay, (1.0 + state.step) / (10.0 + state.step))
+        average = optax.incremental_update(params, average, 1 - decay)
+    state = state._replace(
+        step=state.step + 1,
+        generator=params,
+        average=average,
+        batch_stats=batch_stats,
+        generator_moments=generator_moments,
+    )
+    return state, scalars
+
+
+def _psnr(a: jax.Array, b: jax.Array) -> jax.Array:
+    """Mean PSNR in dB of float pictures in [-1, 1]; a guide while training, not a score."""
+    error = jnp.square(a - b).mean((1, 2, 3))
+    return (10 * jnp.log10(4.0 / jnp.maximum(error, 1e-10))).mean()
+
+
+def train_step(
+    state: TrainState,
+    batch: Batch,
+    *,
+    recipe: Recipe,
+    axis: str | None = None,
+    pretrain: bool = False,
+) -> tuple[TrainState, Scalars]:
+    """The critic's updates and the generator's.
+
+    Args:
+      state: the run's state.
+      batch: slices stacked in front: blurred, sharp float32[S, B, H, W, 3], index uint32[S, B]. Slice 0
+        is the generator's; the others are the critic's, S = `recipe.slices`, or 1 when pretraining.
+      recipe: what to do.
+      axis: the mapped axis or None.
+      pretrain: leaves the critic out, and its losses stand at 0.
+
+    Returns:
+      The state one step on, and the scalars of the last updates.
+    """
+    own = jax.tree.map(lambda x: x[0], batch)
+    if pretrain or not recipe.adversarial:
+        alone = recipe._replace(adversarial_weight=0.0)
+        state, scalars = generator_step(state, own, recipe=alone, axis=axis)
+        return state, (_absent_critic() if recipe.adversarial else {}) | scalars
+
+    if recipe.critic_data == "same":
+        restored, _ = restore(state.generator, state, own, recipe, _DROPOUT, axis)
+
+        def update(state: TrainState, draw: jax.Array) -> tuple[TrainState, Scalars]:
+            return critic_step(state, own, recipe=recipe, axis=axis, restored=restored, draw=draw)
+
+        state, history = jax.lax.scan(update, state, jnp.arange(recipe.critic_steps))
+    else:
+
+        def update(state: TrainState, part: Batch) -> tuple[TrainState, Scalars]:  # type: ignore[misc]
+            return critic_step(state, part, recipe=recipe, axis=axis)
+
+        state, history = jax.lax.scan(update, state, jax.tree.map(lambda x: x[1:], batch))
+    state, scalars = generator_step(state, own, recipe=recipe, axis=axis)
+    return state, jax.tree.map(lambda x: x[-1], history) | scalars
+
+
+def _absent_critic() -> Scalars:
+    """The critic's scalars while only the generator is trained, so that each line has every loss."""
+    names = ("loss/critic", "loss/critic_wasserstein", "loss/gradient_penalty", "loss/adversarial")
+    return {name: jnp.zeros(()) for name in (*names, "gradient_norm/critic")}

@@ -1,0 +1,1 @@
+"""Weights that ship with the package, files of weights, and those of a training run."""

@@ -1,0 +1,58 @@
+"""Trains and evaluates: python main.py --config=configs/NAME.py --workdir=DIR [--mode=…].
+
+This file is intentionally kept short: it reads flags and dispatches.
+"""
+
+import sys
+
+from absl import app, flags
+from ml_collections import config_flags
+
+from deblur_jax.errors import UserError
+
+MODES = ("train", "evaluate", "train_and_evaluate")
+_CONFIG = config_flags.DEFINE_config_file("config", None, "File of the configuration.")
+_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.")
+_MODE = flags.DEFINE_enum("mode", "train", MODES, "What to do.")
+
+
+def parse_flags(argv: list[str]) -> list[str]:
+    """Parses the command line; what is wrong with it becomes one sentence and exit code 2."""
+    try:
+        rest = flags.FLAGS(argv)
+        missing = [f"--{name}" for name in ("config", "workdir") if flags.FLAGS[name].value is None]
+        if missing:
+            raise ValueError(f"{' and '.join(missing)} must be given")
+        if rest[1:]:
+            raise ValueError(f"unexpected argument {rest[1]!r}")
+        _ = _CONFIG.value  # reads the file
+    except Exception as error:  # ml_collections raises whatever a config file raises
+        from deblur_jax.training.config_errors import explain
+
+        print(f"main.py: {explain(error)}", file=sys.stderr)
+        sys.exit(2)
+    return rest
+
+
+def main(argv: list[str]) -> int:
+    """Dispatches to training and evaluation; returns the exit code."""
+    del argv
+    from deblur_jax.compiler import enable_compilation_cache
+    from deblur_jax.evaluation.run import evaluate_run
+    from deblur_jax.training.loop import train
+
+    try:
+        enable_compilation_cache()
+        code = 0
+        if _MODE.value in ("train", "train_and_evaluate"):
+            code = train(_CONFIG.value, _WORKDIR.value)
+        if _MODE.value in ("evaluate", "train_and_evaluate") and code == 0:
+            evaluate_run(_CONFIG.value, _WORKDIR.value)
+    except UserError as error:
+        print(f"main.py: {error}", file=sys.stderr)
+        return error.exit_code
+    return code
+
+
+if __name__ == "__main__":
+    app.run(main, flags_parser=parse_flags)
