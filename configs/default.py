@@ -21,6 +21,8 @@ def get_config() -> ConfigDict:
     data.photographs = ""  # folder of sharp photographs to blur, or 'scikit-image'
     data.synthetic = 0  # pairs to make of them before training; needs placement 'device'
     data.synthetic_size = 256  # pixels, their side
+    data.camera_share = 0.7  # of them, blurred by a camera's path
+    data.trajectory_share = 0.2  # of them, blurred by Algorithm 1; the rest is nearly sharp
     data.match_means = False  # shift each blurred picture to its sharp twin's mean
     data.validation = ""  # folder of pairs for PSNR while training; '' for none
 

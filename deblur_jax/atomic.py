@@ -32,6 +32,13 @@ def make_folder(folder: Path) -> None:
         raise UserError(f"cannot make the folder {folder}: {reason(error)}") from error
 
 
+def refuse_blocked(path: str | os.PathLike[str]) -> None:
+    """Raises UserError if some part of the way to `path` is a file, before work is done in vain."""
+    for parent in Path(path).parents:
+        if parent.exists() and not parent.is_dir():
+            raise UserError(f"cannot write to {path}: {parent} is a file, not a folder")
+
+
 @contextlib.contextmanager
 def atomic_write(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     """A binary stream whose contents become the file `path` when the block ends well.

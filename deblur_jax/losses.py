@@ -49,8 +49,8 @@ def gradient_penalty(
       alpha: float32[B] in [0, 1], or a scalar for the whole batch (as the authors' code has it).
       norm: `sample` takes the norm over height, width and channels of each sample (the paper's);
         `pixel` over the channels of each pixel (the authors' code, losses.py:158 at HEAD).
-      reduce: of each sample's scores before the gradient is taken, `mean` or `sum` (the latter as in
-        the authors' code).
+      reduce: of each sample's scores before the gradient is taken, `mean` or `sum` (the latter as
+        in the authors' code).
 
     Returns:
       A float32 scalar, without the weight of 10. Its gradient is finite everywhere.

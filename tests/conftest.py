@@ -1,15 +1,21 @@
 """Fixtures shared by all tests.
 
 Eight virtual CPU devices are asked for before JAX starts, so that the parallel tests run on any
-machine; everything else uses the first of them.
+machine; everything else uses the first of them. XLA is told to optimise little: the tests' networks
+are tiny, and compiling them takes most of the suite's time.
 """
 
 import os
 from pathlib import Path
 
-FLAG = "--xla_force_host_platform_device_count"
-if FLAG not in os.environ.get("XLA_FLAGS", ""):
-    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {FLAG}=8".strip()
+FLAGS = {
+    "--xla_force_host_platform_device_count": "8",
+    "--xla_backend_optimization_level": "0",
+    "--xla_llvm_disable_expensive_passes": "true",
+}
+given = os.environ.get("XLA_FLAGS", "")
+added = [f"{flag}={value}" for flag, value in FLAGS.items() if flag not in given]
+os.environ["XLA_FLAGS"] = " ".join([given, *added]).strip()
 
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402

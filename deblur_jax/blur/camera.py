@@ -22,7 +22,7 @@ def warp(picture: Array, x: Array, y: Array) -> Array:
     column = jnp.minimum(x.astype(jnp.int32), width - 2)
     row = jnp.minimum(y.astype(jnp.int32), height - 2)
     right, down = (x - column)[..., None], (y - row)[..., None]
-    pixels, corner = picture.reshape(-1, channels), row * width + column
+    pixels, corner = jnp.asarray(picture).reshape(-1, channels), row * width + column
 
     def tap(offset: int) -> Array:
         return pixels.at[corner + offset].get(mode="promise_in_bounds")
@@ -35,17 +35,16 @@ def warp(picture: Array, x: Array, y: Array) -> Array:
 
 def soft_mask(key: Array, height: int, width: int) -> Array:
     """float32[height, width] in [0, 1]: a random rounded polygon with an edge of about 2 pixels."""
-    centre_key, angle_key, reach_key, round_key = jax.random.split(key, 4)
-    sides = 6
-    extent = float(min(height, width))
-    centre = jax.random.uniform(centre_key, (2,), minval=0.15, maxval=0.85)
-    turns = (jnp.arange(sides) + jax.random.uniform(angle_key, (sides,))) / sides
-    angles = 2 * jnp.pi * turns
-    reach = extent * jax.random.uniform(reach_key, (sides,), minval=0.08, maxval=0.42)
-    roundness = jax.random.uniform(round_key, minval=1.0, maxval=0.08 * extent)
+    sides, extent = 6, float(min(height, width))
+    u = jax.random.uniform(key, (3 + 2 * sides,))
+    centre = 0.15 + 0.7 * u[:2]
+    roundness = 1.0 + (0.08 * extent - 1.0) * u[2]
+    angles = 2 * jnp.pi * (jnp.arange(sides) + u[3 : 3 + sides]) / sides
+    reach = extent * (0.08 + 0.34 * u[3 + sides :])
     y, x = jnp.meshgrid(jnp.arange(height), jnp.arange(width), indexing="ij")
     u, v = x - centre[0] * width, y - centre[1] * height
     inside = reach - u[..., None] * jnp.cos(angles) - v[..., None] * jnp.sin(angles)
+    # A smooth minimum over the sides: corners are rounded.
     depth = -roundness * jax.nn.logsumexp(-inside / roundness, axis=-1)
     return jnp.clip(depth / 2 + 0.5, 0.0, 1.0)
 

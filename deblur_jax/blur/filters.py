@@ -33,15 +33,7 @@ def gaussian(image: Array, size: int) -> Array:
       UsageError: `size` is even or below 1.
     """
     _check(size)
-    offset = jnp.arange(size) - size // 2
-    weights = jnp.exp(-(offset**2) / (2.0 * gaussian_sigma(size) ** 2))
-    weights = weights / jnp.sum(weights)
-    light = jnp.asarray(image, jnp.float32)
-    for axis in (-3, -2):
-        light = _weighted_sum(light, weights, axis)
-    if image.dtype == jnp.uint8:
-        return jnp.clip(jnp.rint(light), 0, 255).astype(jnp.uint8)
-    return light.astype(image.dtype)
+    return _gaussian(jnp.asarray(image), size)
 
 
 def median(image: Array, size: int) -> Array:
@@ -59,6 +51,19 @@ def median(image: Array, size: int) -> Array:
     """
     _check(size)
     return _median(jnp.asarray(image), size)
+
+
+@functools.partial(jax.jit, static_argnums=1)
+def _gaussian(image: Array, size: int) -> Array:
+    offset = jnp.arange(size) - size // 2
+    weights = jnp.exp(-(offset**2) / (2.0 * gaussian_sigma(size) ** 2))
+    weights = weights / jnp.sum(weights)
+    light = image.astype(jnp.float32)
+    for axis in (-3, -2):
+        light = _weighted_sum(light, weights, axis)
+    if image.dtype == jnp.uint8:
+        return jnp.clip(jnp.rint(light), 0, 255).astype(jnp.uint8)
+    return light.astype(image.dtype)
 
 
 @functools.partial(jax.jit, static_argnums=1)

@@ -62,7 +62,8 @@ def blur_picture(
     if kernel_size is not None and kernel_size < 1:
         raise UsageError(f"kernel size must be at least 1, not {kernel_size}")
     if compat == "official":
-        return _official(image, kernel_size or _OFFICIAL_CANVAS, seed)
+        size = _OFFICIAL_CANVAS if kernel_size is None else kernel_size
+        return _to_bytes(_official(jax.random.key(seed), jnp.asarray(image), size))
     size = DEFAULT_KERNEL_SIZE[method] if kernel_size is None else kernel_size
     if method == "gaussian":
         return np.asarray(filters.gaussian(jnp.asarray(image), size))
@@ -70,9 +71,8 @@ def blur_picture(
         return np.asarray(filters.median(jnp.asarray(image), size))
     if size < 3:
         raise UsageError(f"kernel size must be at least 3 for {method}, not {size}")
-    key, light = jax.random.key(seed), jnp.asarray(image, jnp.float32) / 255.0
-    blurred = (_trajectory if method == "trajectory" else _camera)(key, light, size)
-    return _to_bytes(blurred)
+    blur = _trajectory if method == "trajectory" else _camera
+    return _to_bytes(blur(jax.random.key(seed), image.astype(np.float32) / 255, size))
 
 
 def trajectory_kernel(key: Array, size: int) -> Array:
@@ -98,9 +98,10 @@ def _camera(key: Array, light: Array, size: int) -> Array:
     return camera.expose(padded, way, margin=size)
 
 
-def _official(image: np.ndarray, size: int, seed: int) -> np.ndarray:
+@functools.partial(jax.jit, static_argnums=2)
+def _official(key: Array, image: Array, size: int) -> Array:
     """The authors' pipeline; another kernel size scales their arc length with it."""
-    path_key, exposure_key = jax.random.split(jax.random.key(seed))
+    path_key, exposure_key = jax.random.split(key)
     length = _OFFICIAL_LENGTH * size / _OFFICIAL_CANVAS
     path = trajectory.sample_trajectory(path_key, length=length, expl=_OFFICIAL_EXPL)
     exposure = jax.random.choice(exposure_key, jnp.asarray(_OFFICIAL_EXPOSURES))
@@ -110,8 +111,8 @@ def _official(image: np.ndarray, size: int, seed: int) -> np.ndarray:
         exposure=exposure,
         normalize=False,
     )
-    return _to_bytes(apply.official_blur(jnp.asarray(image), kernel))
+    return apply.official_blur(image, kernel)
 
 
 def _to_bytes(unit: Array) -> np.ndarray:
-    return np.asarray(jnp.rint(jnp.clip(unit, 0.0, 1.0) * 255.0).astype(jnp.uint8))
+    return np.rint(np.clip(np.asarray(unit), 0.0, 1.0) * 255.0).astype(np.uint8)

@@ -5,6 +5,7 @@ the step's number: resuming means starting at a later step, a host takes its sli
 batch, and crops kept on the device (`resident`) are the same bit for bit.
 """
 
+import atexit
 import os
 import threading
 from collections.abc import Iterator, Sequence
@@ -20,7 +21,8 @@ from deblur_jax.errors import UsageError, UserError
 if TYPE_CHECKING:
     import tensorflow as tf
 
-CACHE_BYTES = 2 * 2**30  # some 390 GoPro pairs of 1280x720 (5.5 MB each)
+# Some 390 GoPro pairs of 1280x720 (5.5 MB each), whose PNGs take about 60 ms of a core to decode.
+CACHE_BYTES = 2 * 2**30
 PREFETCH_STEPS = 2
 Batch = dict[str, np.ndarray]
 
@@ -207,13 +209,21 @@ def _dataset(
 
 
 def _iterate(dataset: "tf.data.Dataset", reader: _Reader) -> Iterator[Batch]:
-    tf = _tensorflow()
+    failed = _tensorflow().errors.OpError  # held here: at the very end the module is gone
+    # An iterator that is let go while the interpreter shuts down waits for its threads, which wait
+    # for the interpreter: the program would never end. So it is let go just before.
+    held = [dataset.as_numpy_iterator()]
+    atexit.register(held.clear)
     try:
-        yield from dataset.as_numpy_iterator()
-    except tf.errors.OpError:
+        while held and (batch := next(held[0], None)) is not None:
+            yield batch
+    except failed:
         if reader.failure is None:
             raise
         raise reader.failure from None
+    finally:
+        atexit.unregister(held.clear)
+        held.clear()
 
 
 def _tensorflow() -> Any:

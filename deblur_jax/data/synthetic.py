@@ -29,7 +29,7 @@ _STEP_MAX = 1.5
 # Streaks of nearly sharp pairs, in pixels; half of these pairs are not blurred at all.
 _NEARLY_SHARP_MAX = 2.0
 # Arc lengths of Algorithm 1 in pixels (60 in the paper) and the p_s of the authors' driver script.
-_ARC_LENGTHS = (20.0, 85.0)
+_ARC_LENGTHS = (8.0, 70.0)
 _EXPL = (0.01, 0.009, 0.008, 0.007, 0.005, 0.003)
 _CANVAS = 2 * MARGIN
 # Grey levels: at most 1.2 of read noise, and shot noise of 1.6 at white.

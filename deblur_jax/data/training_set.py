@@ -70,6 +70,8 @@ def gather(
     photographs: str | Path = "",
     synthetic: int = 0,
     synthetic_size: int = 256,
+    camera_share: float = 0.7,
+    trajectory_share: float = 0.2,
     crop: int,
     seed: int,
     match_means: bool = False,
@@ -82,6 +84,7 @@ def gather(
       photographs: folder of sharp photographs to blur, or `scikit-image`.
       synthetic: how many pairs to make of them.
       synthetic_size: their side in pixels.
+      camera_share, trajectory_share: as in `synthetic.make_pool`.
       crop, match_means: as in `read_pairs`.
       seed: of the synthetic pairs.
       report: gets a line of words as work goes on.
@@ -99,7 +102,14 @@ def gather(
     if synthetic:
         size = max(crop, synthetic_size)
         report(f"making {synthetic} synthetic pairs of {size}x{size} from {photographs}")
-        blurred, sharp = make_pool(photograph_paths(photographs), synthetic, size=size, seed=seed)
+        blurred, sharp = make_pool(
+            photograph_paths(photographs),
+            synthetic,
+            size=size,
+            seed=seed,
+            camera_share=camera_share,
+            trajectory_share=trajectory_share,
+        )
         pairs += list(zip(blurred, sharp, strict=True))
         repeats += [1] * synthetic
     return pairs, repeats

@@ -37,6 +37,8 @@ def read(path: str | os.PathLike[str]) -> Picture:
     """Reads a picture at its own depth, upright. Raises UserError naming the path."""
     path = Path(path)
     try:
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise UserError("it is not an ordinary file")  # to open a pipe would wait for ever
         with path.open("rb") as stream, warnings.catch_warnings():
             warnings.simplefilter("ignore")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -110,6 +112,7 @@ def _samples(image: Image.Image, transparent: bool) -> Array:
 
 
 def _from_tiff(stream: IO[bytes]) -> Picture:
+    """A TIFF that Pillow cannot read; of its tags the plain ones are kept, not EXIF and GPS."""
     samples, tags = deep.read_tiff(stream)
     if samples.dtype.kind == "f":
         samples = samples.astype(np.float32)

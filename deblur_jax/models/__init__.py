@@ -1,4 +1,4 @@
-"""The networks, each as two pure functions: `init(key, config) -> params`, `apply(params, x, …) -> y`.
+"""The networks, each as two pure functions: `init(key, config) -> params`, `apply(params, x, …)`.
 
 `generator` and `critic` are the rooms' own modules; their functions also stand here under longer
 names, `init_generator`, `apply_generator`, `init_critic`, `apply_critic`.

@@ -1,6 +1,7 @@
 """The shape of a generator and of a critic, as plain values that can be hashed and saved."""
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -41,8 +42,18 @@ def _check_choice(field: str, value: str, choices: tuple[str, ...]) -> None:
 
 
 def _check_at_least(field: str, value: int, least: int) -> None:
-    if value < least:
-        raise UsageError(f"model.{field} is {value}; it must be at least {least}")
+    if not isinstance(value, int) or value < least:
+        raise UsageError(f"model.{field} is {value!r}; it must be a whole number from {least} on")
+
+
+def _check_share(field: str, value: float) -> None:
+    if not isinstance(value, (int, float)) or not 0.0 <= value < 1.0:
+        raise UsageError(f"model.{field} is {value!r}; it must be in [0, 1)")
+
+
+def _check_positive(field: str, value: float) -> None:
+    if not isinstance(value, (int, float)) or not 0.0 < value < math.inf:
+        raise UsageError(f"model.{field} is {value!r}; it must be a positive number")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,8 +91,9 @@ class GeneratorConfig(_FromDict):
         _check_choice("upsample", self.upsample, UPSAMPLES)
         _check_at_least("width", self.width, 1)
         _check_at_least("blocks", self.blocks, 0)
-        if not 0.0 <= self.dropout < 1.0:
-            raise UsageError(f"model.dropout is {self.dropout}; it must be in [0, 1)")
+        _check_positive("norm_epsilon", self.norm_epsilon)
+        _check_share("norm_momentum", self.norm_momentum)
+        _check_share("dropout", self.dropout)
         if self.generator == "unshuffle" and self.norm != "none":
             raise UsageError(
                 "model.generator 'unshuffle' has no normalisation: set model.norm to 'none'"
@@ -106,3 +118,5 @@ class CriticConfig(_FromDict):
     def __post_init__(self) -> None:
         _check_choice("norm", self.norm, NORMS)
         _check_at_least("width", self.width, 1)
+        _check_positive("norm_epsilon", self.norm_epsilon)
+        _check_share("norm_momentum", self.norm_momentum)

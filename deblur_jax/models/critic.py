@@ -2,8 +2,8 @@
 
 Source: DeblurGAN (arXiv 1711.07064), section 3.2, and the authors' code at dd9e940,
 models/networks.py (NLayerDiscriminator with three layers): zero padding of 2 everywhere, strides 2,
-2, 2, 1, 1, LeakyReLU 0.2, a norm on the second to the fourth convolution, and no sigmoid. It does not
-see the blurred picture. A 256x256 picture gives a map of 35x35 scores.
+2, 2, 1, 1, LeakyReLU 0.2, a norm on the second to the fourth convolution, and no sigmoid. It does
+not see the blurred picture. A 256x256 picture gives a map of 35x35 scores.
 """
 
 from typing import Any
@@ -34,7 +34,8 @@ class _Critic(nn.Module):
             x = layer(x)
             x = Norm(norm, c.norm_epsilon, c.norm_momentum, False, self.dtype, self.axis_name)(x)
             x = nn.leaky_relu(x, SLOPE)
-        return conv(1, 4, self.dtype, padding=2, name="score")(x).astype(jnp.float32)
+        scores = conv(1, 4, self.dtype, padding=2, name="score")(x)
+        return scores.astype(jnp.promote_types(self.dtype, jnp.float32))
 
 
 def init(key: jax.Array, config: CriticConfig) -> Any:
@@ -58,7 +59,7 @@ def apply(
       params: from `init`.
       x: float32[B, H, W, 3] in [-1, 1], H and W at least 16.
       config: the shape that `params` were drawn with.
-      dtype: of the convolutions.
+      dtype: of the convolutions; norms' statistics and the scores have float32's precision at least.
       axis_name: a mapped axis over which a batch norm averages its statistics.
 
     Returns:

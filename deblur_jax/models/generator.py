@@ -1,4 +1,4 @@
-"""Generators as pure functions of their parameters: `init(key, config)` and `apply(params, x, config)`."""
+"""Generators as two pure functions: `init(key, config)` and `apply(params, x, config)`."""
 
 from typing import Any
 
@@ -49,7 +49,7 @@ def init(key: jax.Array, config: GeneratorConfig) -> Params:
 
 
 def init_stats(config: GeneratorConfig) -> Params:
-    """A batch norm's moving averages before the first step: means 0, variances 1; {} without one."""
+    """A batch norm's moving averages before training: means 0, variances 1; {} without one."""
     shapes = jax.eval_shape(lambda: _init(jax.random.key(0), config)).get("batch_stats", {})
     start = {"mean": jnp.zeros, "var": jnp.ones}
     return jax.tree_util.tree_map_with_path(lambda path, s: start[path[-1].key](s.shape), shapes)
@@ -127,6 +127,6 @@ def _check_size(x: jax.Array, config: GeneratorConfig) -> None:
     multiple, least = size_multiple(config), minimum_size(config)
     if height % multiple or width % multiple or min(height, width) < least:
         raise ValueError(
-            f"{config.generator} takes heights and widths of at least {least} that are multiples of "
-            f"{multiple}, not {height}x{width}"
+            f"{config.generator} takes heights and widths of at least {least} that are multiples "
+            f"of {multiple}, not {height}x{width}"
         )

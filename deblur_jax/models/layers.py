@@ -1,7 +1,7 @@
 """Layers that the networks share: padding, norms, dropout and upsampling.
 
-Linen modules here are private to `deblur_jax.models`. Arrays are `[B, H, W, C]`; convolutions run in
-`dtype`, parameters and statistics stay in float32.
+Linen modules here are private to `deblur_jax.models`. Arrays are `[B, H, W, C]`; convolutions run
+in `dtype`, parameters and statistics stay in float32.
 """
 
 from typing import Any
@@ -44,10 +44,10 @@ def reflect_pad(x: jax.Array, pad: int) -> jax.Array:
 def instance_norm(x: jax.Array, epsilon: float) -> jax.Array:
     """Normalises each image's channels over height and width, without scale and shift.
 
-    Statistics are float32 whatever the dtype of `x`, and two-pass, as large means would cost a
-    one-pass variance its digits.
+    Statistics have float32's precision at least, whatever the dtype of `x`, and are two-pass, as
+    large means would cost a one-pass variance its digits.
     """
-    values = x.astype(jnp.float32)
+    values = x.astype(jnp.promote_types(x.dtype, jnp.float32))
     mean = values.mean((1, 2), keepdims=True)
     centred = values - mean
     variance = jnp.square(centred).mean((1, 2), keepdims=True)
@@ -57,8 +57,8 @@ def instance_norm(x: jax.Array, epsilon: float) -> jax.Array:
 class Norm(nn.Module):
     """Instance norm, batch norm or nothing.
 
-    Batch norm uses the moving averages if `use_moving_averages`, and otherwise the statistics of the
-    batch, averaged over `axis_name` where one is given.
+    Batch norm uses the moving averages if `use_moving_averages`, and otherwise the statistics of
+    the batch, averaged over `axis_name` where one is given.
     """
 
     kind: str
@@ -81,6 +81,7 @@ class Norm(nn.Module):
             dtype=self.dtype,
             scale_init=_scale_init,
             axis_name=self.axis_name,
+            use_fast_variance=False,  # two passes, as in `instance_norm`
         )(x)
 
 
@@ -95,7 +96,10 @@ def sample_dropout(x: jax.Array, keys: jax.Array | None, rate: float, layer: int
     """
     if keys is None or rate == 0.0:
         return x
-    draw = lambda key: jax.random.bernoulli(jax.random.fold_in(key, layer), 1 - rate, x.shape[1:])  # noqa: E731
+
+    def draw(key: jax.Array) -> jax.Array:
+        return jax.random.bernoulli(jax.random.fold_in(key, layer), 1 - rate, x.shape[1:])
+
     keep = jax.vmap(draw)(keys)
     return jnp.where(keep, x / (1 - rate), jnp.zeros((), x.dtype)).astype(x.dtype)
 

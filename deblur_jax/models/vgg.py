@@ -4,6 +4,8 @@ Source: Simonyan and Zisserman (arXiv 1409.1556); weights as Keras ships them (`
 whose pre-processing is BGR in [0, 255] minus ImageNet's mean colour.
 """
 
+import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from deblur_jax.atomic import reason
 from deblur_jax.errors import UserError
 
 # (name, convolutions, channels) of the blocks in front of the tap; max-pooling stands between.
@@ -20,6 +23,8 @@ LAYERS = tuple(
     (f"{block}_conv{i + 1}", channels) for block, count, channels in _BLOCKS for i in range(count)
 )
 _MEAN_BGR = (103.939, 116.779, 123.68)  # Keras, imagenet_utils.py, mode 'caffe'
+# What NumPy raises for a file that is missing, empty, cut off, damaged, pickled, or a lone array.
+_UNREADABLE = (OSError, EOFError, ValueError, TypeError, zipfile.BadZipFile, zlib.error)
 
 
 def load(path: str | Path) -> dict[str, dict[str, jax.Array]]:
@@ -38,10 +43,10 @@ def load(path: str | Path) -> dict[str, dict[str, jax.Array]]:
     try:
         with np.load(path) as archive:
             arrays: Mapping[str, np.ndarray] = {name: archive[name] for name in archive.files}
-    except (OSError, ValueError) as error:
+    except _UNREADABLE as error:
         raise UserError(
-            f"cannot read VGG19's weights from {path}: {error}; give Keras' VGG19 weights as an .npz "
-            "by loss.vgg_weights"
+            f"cannot read VGG19's weights from {path}: {reason(error)}; give Keras' VGG19 weights "
+            "as an .npz by loss.vgg_weights"
         ) from error
     params: dict[str, dict[str, jax.Array]] = {}
     inputs = 3

@@ -100,6 +100,8 @@ def _feed(config: Any, recipe: Recipe) -> Feed:
         photographs=data.photographs if bundled else root / data.photographs,
         synthetic=0 if own else data.synthetic,
         synthetic_size=data.synthetic_size,
+        camera_share=data.camera_share,
+        trajectory_share=data.trajectory_share,
         crop=data.crop,
         seed=config.seed,
         match_means=data.match_means,

@@ -1,26 +1,32 @@
 """One file of weights: a generator's parameters, its shape and its card, in safetensors.
 
-A file says everything that restoring needs: the header holds the generator's configuration and a card
-(data, licences, command, scores); the body holds the parameters in half precision. Shipped files lie
-beside this module under `shipped/` and are verified against their hash on load.
+A file says everything that restoring needs: the header holds the generator's configuration and a
+card (data, licences, command, scores); the body holds the parameters in half precision. Shipped
+files lie beside this module under `shipped/` and are verified against their hash on load.
 """
 
 import hashlib
 import json
+import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load as load_bytes
 from safetensors.numpy import save as save_bytes
 
-from deblur_jax.errors import UserError
+from deblur_jax.atomic import atomic_write, reason
+from deblur_jax.errors import UsageError, UserError
 from deblur_jax.models import GeneratorConfig, init_generator
+from deblur_jax.models.generator import init_stats
 
 FORMAT = "deblur_jax/1"
 SHIPPED = Path(__file__).parent / "shipped"
 _HASHES = SHIPPED / "sha256.json"
+# What taking a file apart can raise where it is damaged, of another kind or of another make.
+_UNREADABLE = (OSError, SafetensorError, ValueError, KeyError, TypeError, AttributeError)
 
 
 class Weights(NamedTuple):
@@ -60,18 +66,13 @@ def load(name_or_path: str | Path = "default") -> Weights:
     """
     text = str(name_or_path)
     if text in names():
-        weights = _load_file(SHIPPED / f"{text}.safetensors", text)
-        expected = json.loads(_HASHES.read_text()).get(text)
-        if weights.sha256 != expected:
-            raise UserError(
-                f"the shipped weights {text!r} are damaged: their sha256 is {weights.sha256[:12]}…, "
-                f"it should be {str(expected)[:12]}…"
-            )
-        return weights
-    path = Path(text).expanduser()
-    if path.is_file():
+        return _load_shipped(text)
+    # An os.path test says no where Path's raises, say for a name that is too long.
+    place = os.path.expanduser(text)  # noqa: PTH111
+    path = Path(place)
+    if os.path.isfile(place):  # noqa: PTH113
         return _load_file(path, path.stem)
-    if path.is_dir():
+    if os.path.isdir(place):  # noqa: PTH112
         from deblur_jax.weights.workdir import load_workdir  # Orbax takes a second to import
 
         return load_workdir(path)
@@ -90,53 +91,91 @@ def save(
     card: dict[str, Any] | None = None,
     dtype: Any = np.float16,
 ) -> str:
-    """Writes weights to one file and returns its sha256; `path` appears only when complete."""
-    tensors = {
-        name: np.ascontiguousarray(np.asarray(value).astype(dtype))
-        for name, value in _flatten({"params": params, "batch_stats": batch_stats or {}}).items()
-    }
+    """Writes weights to one file, which appears only when it is complete.
+
+    The same weights and card give the same bytes.
+
+    Args:
+      path: the file; its folder is made if it is not there.
+      config: the generator's shape.
+      params: its parameters.
+      batch_stats: a batch norm's moving averages; kept in float32, as a variance can be too large
+        for half precision.
+      card: what the file shall say of itself, as JSON.
+      dtype: that `params` are kept in.
+
+    Returns:
+      The file's sha256 in hexadecimal digits.
+
+    Raises:
+      UserError: the file cannot be written, or `dtype` cannot hold a parameter.
+    """
+    tensors = _cast({"params": params}, dtype) | _cast({"batch_stats": batch_stats or {}})
     header = {
         "format": FORMAT,
         "generator": json.dumps(config.to_dict(), sort_keys=True),
         "card": json.dumps(card or {}, sort_keys=True),
     }
-    data = save_bytes(tensors, metadata=header)
-    target = Path(path)
-    temporary = target.with_name(f".{target.name}.partial")
-    try:
-        temporary.write_bytes(data)
-        temporary.replace(target)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise UserError(f"cannot write weights to {target}: {error.strerror}") from error
+    data = _in_order(save_bytes(tensors, metadata=header))
+    with atomic_write(path) as stream:
+        stream.write(data)
     return hashlib.sha256(data).hexdigest()
+
+
+def _cast(tree: Any, dtype: Any = np.float32) -> dict[str, np.ndarray]:
+    tensors: dict[str, np.ndarray] = {}
+    for name, value in _flatten(tree).items():
+        with np.errstate(over="ignore"):
+            tensors[name] = np.ascontiguousarray(np.asarray(value).astype(dtype))
+        if not np.isfinite(tensors[name]).all():
+            raise UserError(
+                f"the tensor {name} has values that {np.dtype(dtype)} cannot hold, or not finite"
+            )
+    return tensors
+
+
+def _load_shipped(name: str) -> Weights:
+    weights = _load_file(SHIPPED / f"{name}.safetensors", name)
+    try:
+        expected = str(json.loads(_HASHES.read_text())[name])
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(f"{_HASHES} has no hash of the shipped weights {name!r}") from error
+    if weights.sha256 != expected:
+        raise UserError(
+            f"the shipped weights {name!r} are damaged: their sha256 is {weights.sha256[:12]}…, "
+            f"it should be {expected[:12]}…"
+        )
+    return weights
 
 
 def _load_file(path: Path, name: str) -> Weights:
     try:
         data = path.read_bytes()
-        tensors = load_bytes(data)
         header = _header(data)
         if header.get("format") != FORMAT:
             raise UserError(f"{path} holds no weights of a generator of this package")
         config = GeneratorConfig.from_dict(json.loads(header["generator"]))
         card = json.loads(header["card"])
-    except UserError:
-        raise
-    except (OSError, SafetensorError, ValueError, KeyError) as error:
+        trees = _unflatten(load_bytes(data))
+    except UsageError as error:  # of the configuration, which does not know the file
         raise UserError(f"cannot read weights from {path}: {error}") from error
-    trees = _unflatten(tensors)
+    except _UNREADABLE as error:
+        raise UserError(f"cannot read weights from {path}: {reason(error)}") from error
     params, batch_stats = trees.get("params", {}), trees.get("batch_stats", {})
     check_shapes(params, config, str(path))
+    if batch_stats:
+        _check_tree(batch_stats, init_stats(config), str(path))
     return Weights(name, hashlib.sha256(data).hexdigest(), config, params, batch_stats, card)
 
 
 def check_shapes(params: Any, config: GeneratorConfig, source: str) -> None:
     """Raises a UserError that names the first tensor of `params` that does not fit `config`."""
-    import jax
+    shapes = jax.eval_shape(lambda: init_generator(jax.random.key(0), config))
+    _check_tree(params, shapes, source)
 
-    wanted = _flatten(jax.eval_shape(lambda: init_generator(jax.random.key(0), config)))
-    found = _flatten(params)
+
+def _check_tree(tree: Any, shapes: Any, source: str) -> None:
+    wanted, found = _flatten(shapes), _flatten(tree)
     for name in sorted(set(wanted) | set(found)):
         if name not in found:
             raise UserError(f"{source} lacks the tensor {name} of its generator")
@@ -149,8 +188,20 @@ def check_shapes(params: Any, config: GeneratorConfig, source: str) -> None:
             )
 
 
-def _header(data: bytes) -> dict[str, str]:
+def _in_order(data: bytes) -> bytes:
+    """The file with its header sorted: safetensors writes its words in an order of chance."""
     size = int.from_bytes(data[:8], "little")
+    words = json.dumps(json.loads(data[8 : 8 + size]), sort_keys=True, separators=(",", ":"))
+    header = words.encode()
+    header += b" " * (-len(header) % 8)  # the format wants the body aligned
+    return len(header).to_bytes(8, "little") + header + data[8 + size :]
+
+
+def _header(data: bytes) -> dict[str, str]:
+    """A file's own words: 8 bytes of length, little-endian, then that much JSON."""
+    size = int.from_bytes(data[:8], "little")
+    if len(data) < 8 + size:
+        raise ValueError("the file is cut off, or not in safetensors format")
     return json.loads(data[8 : 8 + size]).get("__metadata__", {})
 
 

@@ -1,0 +1,54 @@
+"""What a time depends on besides the program: device, versions, date, load, memory."""
+
+import datetime
+import os
+from typing import Any
+
+import jax
+
+from deblur_jax.evaluation.device import device_name
+from deblur_jax.training.writers import versions
+
+MEGABYTE = 1e6  # bytes
+
+
+def describe() -> dict[str, Any]:
+    """`device`, `device_count`, `versions`, `date` (UTC) and `load_before`.
+
+    `load_before` is the number of processes that ran or waited during the last minute, None where
+    the system does not tell: a time taken on a busy machine should say so.
+    """
+    try:
+        load: float | None = os.getloadavg()[0]
+    except (AttributeError, OSError):
+        load = None
+    return {
+        "device": device_name(),
+        "device_count": jax.device_count(),
+        "versions": versions(),
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "load_before": load,
+    }
+
+
+def program_memory_mb(program: Any) -> float | None:
+    """Megabytes (10^6 bytes) that a compiled program needs at once by XLA's own plan.
+
+    Arguments (parameters among them), result and temporaries; what a library takes beside the plan
+    while it computes is not in it. None where the backend does not tell.
+    """
+    plan = program.memory_analysis()
+    if plan is None:
+        return None
+    planned = plan.argument_size_in_bytes + plan.output_size_in_bytes + plan.temp_size_in_bytes
+    return (planned - plan.alias_size_in_bytes) / MEGABYTE
+
+
+def allocator_peak_mb() -> float | None:
+    """The most megabytes that JAX held on one device since the process began; None on CPUs.
+
+    Compiling is in it, as an accelerator tries algorithms out then.
+    """
+    peaks = [(device.memory_stats() or {}).get("peak_bytes_in_use") for device in jax.devices()]
+    known = [peak for peak in peaks if peak is not None]
+    return max(known) / MEGABYTE if known else None

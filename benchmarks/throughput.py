@@ -1,0 +1,251 @@
+"""How fast training goes, in pairs a second and device, with data that lie on the device.
+
+    python -m benchmarks.throughput --config configs/tiny.py --json throughput.json
+
+The step is the one that a run with `data.placement = 'device'` makes, over all devices: crops, the
+critic's updates, the generator's. Pairs are random pixels, so no files are needed. Logging,
+checkpoints and validation are left out. VGG19's weights come from `--vgg-weights` or the
+configuration; where it wants them and they are not given, the perceptual loss is left out, and the
+JSON file says `"perceptual": false`.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from benchmarks import command, config_file, machine, random_values, timing
+from deblur_jax import models
+from deblur_jax.data import resident
+from deblur_jax.errors import UsageError
+from deblur_jax.training import parallel, steps
+from deblur_jax.training.feed import Feed
+from deblur_jax.training.recipe import make_recipe
+from deblur_jax.training.state import Recipe, TrainState
+
+PAIRS = 8  # random pairs on the device; how many there are does not change the time
+MARGIN = 32  # pixels by which they are larger than a crop
+
+Step = Callable[[TrainState], tuple[TrainState, steps.Scalars]]
+
+
+def random_pairs(crop: int) -> resident.Resident:
+    """Packed pairs of random pixels, a little larger than `crop`."""
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (PAIRS, 2, crop + MARGIN, crop + MARGIN, 3), np.uint8)
+    return resident.pack([(blurred, sharp) for blurred, sharp in pixels])
+
+
+def prepare(config: Any) -> tuple[Recipe, Feed, resident.Resident]:
+    """From a configuration to steps that are ready to be compiled.
+
+    Changes the configuration: no pretraining, and no perceptual loss where its weights are missing.
+
+    Returns:
+      The recipe, the feed with its pairs in place, and the pairs on the device.
+
+    Raises:
+      UsageError: the configuration does not fit the machine or itself.
+    """
+    if config.loss.perceptual_weight and not config.loss.vgg_weights:
+        config.loss.perceptual_weight = 0.0
+        if not (config.loss.pixel_weight or config.loss.adversarial_weight):
+            raise UsageError(
+                "this configuration has no other loss than VGG19's: give --vgg-weights"
+            )
+    # The schedule's phase without a critic is not what is timed.
+    config.train.pretrain_generator_steps = 0
+    recipe = make_recipe(config)
+    crop = config.data.crop
+    multiple = models.size_multiple(recipe.generator)
+    # A critic needs 16 pixels.
+    least = max(models.minimum_size(recipe.generator), 16 if recipe.adversarial else 0)
+    if crop % multiple or crop < least:
+        raise UsageError(
+            f"the crop is {crop} pixels; this network takes multiples of {multiple} from {least} on"
+        )
+    feed = Feed(config, recipe, None)
+    packed = random_pairs(crop)
+    feed.place(packed)
+    return recipe, feed, jax.device_put(packed)
+
+
+def time_steps(
+    step: Step,
+    state: TrainState,
+    count: int,
+    *,
+    clock: Callable[[], float] = time.perf_counter,
+) -> tuple[TrainState, dict[str, Any]]:
+    """Times `count` steps after one that compiles and one that warms up.
+
+    Returns:
+      The state after them, and `timing.summary` with `first_s`, the first step and its compiling,
+      and `compile_s`, that without a median step.
+    """
+
+    def advance() -> Any:
+        nonlocal state
+        # The state before is gone: its buffers serve the next one.
+        state, scalars = step(state)
+        return state, scalars
+
+    first, _ = timing.once(advance, clock=clock)
+    times = timing.summary(timing.repeat(advance, count, warmups=1, clock=clock))
+    compile_s = max(first - times["median_s"], 0.0)
+    return state, {"first_s": first, "compile_s": compile_s} | times
+
+
+def part_step(
+    config: Any, recipe: Recipe, packed: resident.Resident, update: Callable[..., Any]
+) -> Step:
+    """A step of one update alone, `steps.generator_step` or the critic's, over all devices."""
+    batch_size = config.train.batch_size
+    own = parallel.positions(batch_size)
+
+    def one(state: TrainState, own: jax.Array, packed: resident.Resident) -> Any:
+        first = state.step.astype(np.uint32) * batch_size
+        index = parallel.sample_numbers(first, 1, batch_size, own)[0]
+        pixels = resident.cut(
+            packed, index, crop=config.data.crop, seed=recipe.seed, augment=config.data.augment
+        )
+        batch = jax.tree.map(resident.to_unit, pixels) | {"index": index}
+        return update(state, batch, recipe=recipe, axis=parallel.AXIS)
+
+    mapped = parallel.pmap_step(one, (None, 0, None))
+    return lambda state: mapped(state, own, packed)
+
+
+def time_parts(
+    config: Any, recipe: Recipe, packed: resident.Resident, state: TrainState, count: int
+) -> dict[str, float]:
+    """Median seconds of one generator update and of one critic update, each compiled by itself.
+
+    A critic's update holds the generator's forward pass where each has fresh data. The parts need
+    not add up to the step's time, as a step is optimised as a whole.
+    """
+
+    def critic_update(state: TrainState, batch: steps.Batch, **options: Any) -> Any:
+        # On the same data all updates share one set of restored pictures; any pictures do here.
+        shared = batch["blurred"] if recipe.critic_data == "same" else None
+        return steps.critic_step(state, batch, restored=shared, **options)
+
+    updates: dict[str, Callable[..., Any]] = {"generator_step_s": steps.generator_step}
+    if recipe.adversarial:
+        updates["critic_step_s"] = critic_update
+    parts = {}
+    for name, update in updates.items():
+        state, times = time_steps(part_step(config, recipe, packed, update), state, count)
+        parts[name] = times["median_s"]
+    return parts
+
+
+def measure(config: Any, *, name: str, count: int = 10, parts: bool = False) -> dict[str, Any]:
+    """Compiles and times training steps.
+
+    Args:
+      config: as `configs/default.py` describes it.
+      name: of the configuration, for the JSON file.
+      count: timed steps.
+      parts: also time the generator's and the critic's updates by themselves.
+
+    Returns:
+      The measures; an image is one pair of the generator's batch, as in a run's log.
+    """
+    described = machine.describe()
+    config = config.copy_and_resolve_references()  # `prepare` changes it
+    recipe, feed, packed = prepare(config)
+    state = random_values.train_state(recipe)
+    sizes = {
+        "parameters": _numbers(state.generator),
+        "critic_parameters": _numbers(state.critic),
+    }
+    step = feed.phase(0, count + 2, False)
+    state, times = time_steps(step, state, count)
+    batch, rate = config.train.batch_size, 1 / times["median_s"]
+    return {
+        "benchmark": "throughput",
+        "config": name,
+        **described,
+        "generator": recipe.generator.to_dict(),
+        **sizes,
+        "batch": batch,
+        "crop": config.data.crop,
+        "precision": config.train.precision,
+        "critic_steps": recipe.critic_steps if recipe.adversarial else 0,
+        "pairs_per_step": recipe.slices * batch,
+        "perceptual": recipe.features is not None,
+        **times,
+        "steps_per_second": rate,
+        "images_per_second": rate * batch,
+        "images_per_second_per_device": rate * batch / jax.device_count(),
+        "parts": time_parts(config, recipe, packed, state, count) if parts else None,
+        "allocator_peak_mb": machine.allocator_peak_mb(),
+    }
+
+
+def _numbers(tree: Any) -> int:
+    return sum(int(leaf.size) for leaf in jax.tree.leaves(tree))
+
+
+def sentences(m: dict[str, Any]) -> str:
+    """The measures for a person to read."""
+    devices = "1 device" if m["device_count"] == 1 else f"{m['device_count']} devices"
+    perceptual = "with" if m["perceptual"] else "without"
+    lines = [
+        f"{m['config']}, {m['precision']}, {m['batch']} crops of {m['crop']}x{m['crop']}, "
+        f"{m['critic_steps']} critic updates, {perceptual} a perceptual loss, "
+        f"on {devices} ({m['device']})",
+        f"step: median {m['median_s']:.4g} s of {m['runs']} (p10 {m['p10_s']:.4g}, "
+        f"p90 {m['p90_s']:.4g}), compiled in {m['compile_s']:.1f} s",
+        f"{m['steps_per_second']:.4g} steps/s, {m['images_per_second']:.4g} images/s, "
+        f"{m['images_per_second_per_device']:.4g} images/s and device",
+    ]
+    if m["parts"]:
+        named = (f"{part.removesuffix('_s')} {value:.4g} s" for part, value in m["parts"].items())
+        lines.append("of which " + ", ".join(named).replace("_", " "))
+    return "\n".join(lines)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.throughput", description="Times training steps."
+    )
+    parser.add_argument("--config", default="configs/tiny.py", help="a configuration file")
+    parser.add_argument("--batch", type=command.positive, help="pairs an update, on all devices")
+    parser.add_argument("--crop", type=command.positive, help="pixels, side of the crops")
+    parser.add_argument("--steps", type=command.positive, default=10, help="timed steps")
+    parser.add_argument("--vgg-weights", metavar="FILE", help="Keras' VGG19 weights, .npz")
+    parser.add_argument(
+        "--parts",
+        action="store_true",
+        help="also compile and time the generator's and the critic's updates by themselves",
+    )
+    command.add_common(parser)
+    return parser
+
+
+def _benchmark(arguments: argparse.Namespace) -> dict[str, Any]:
+    config = config_file.load(arguments.config)
+    if arguments.batch:
+        config.train.batch_size = arguments.batch
+    if arguments.crop:
+        config.data.crop = arguments.crop
+    if arguments.precision:
+        config.train.precision = arguments.precision
+    if arguments.vgg_weights:
+        config.loss.vgg_weights = arguments.vgg_weights
+    return measure(config, name=arguments.config, count=arguments.steps, parts=arguments.parts)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command; returns its exit code."""
+    return command.run(_parser(), argv, _benchmark, sentences)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

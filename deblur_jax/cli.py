@@ -1,0 +1,231 @@
+"""The command line: parses, calls `deblur_jax.commands`, prints, and gives the exit code.
+
+0: all done; 1: some inputs failed, each named on stderr; 2: the call itself is wrong.
+"""
+
+import argparse
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from deblur_jax.errors import UserError
+from deblur_jax.version import __version__
+
+if TYPE_CHECKING:
+    from deblur_jax.restore.files import Progress, Summary
+
+INTERRUPTED = 130  # 128 + SIGINT
+METHODS = ("trajectory", "camera", "gaussian", "median")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command and returns its exit code."""
+    try:
+        args = build_parser().parse_args(argv)
+    except SystemExit as stop:  # --help, --version, or an error that argparse has explained
+        return int(stop.code or 0)
+    debug = getattr(args, "debug", False)
+    try:
+        return _guarded(args.run, args)
+    except BrokenPipeError:  # whoever read our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        if debug:
+            traceback.print_exc()
+        return _complain("interrupted", INTERRUPTED)
+    except UserError as error:
+        if debug:
+            traceback.print_exc()
+        return _complain(str(error), error.exit_code)
+    except OSError as error:  # the disk, or a pipe: not ours to explain further
+        if debug:
+            traceback.print_exc()
+        named = f"{error.filename}: " if error.filename else ""
+        return _complain(f"{named}{error.strerror or error}", 1)
+    except MemoryError:
+        return _complain("not enough memory", 1)
+    except Exception as error:
+        if debug:
+            raise
+        text = " ".join(str(error).split())[:300]
+        return _complain(
+            f"internal error, {type(error).__name__}: {text} (--debug shows where it comes from)", 1
+        )
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of all commands. Each sets `run`, the function that carries it out."""
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument(
+        "--debug",
+        action="store_true",
+        default=argparse.SUPPRESS,
+        help="show tracebacks",
+    )
+    parser = argparse.ArgumentParser(
+        prog="deblur-jax", description="Restores motion-blurred photographs.", parents=[shared]
+    )
+    parser.add_argument("--version", action="version", version=f"deblur-jax {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    def add(name: str, run: Callable[[argparse.Namespace], int], text: str) -> Any:
+        command = commands.add_parser(name, help=text, description=text, parents=[shared])
+        command.set_defaults(run=run)
+        return command
+
+    _add_deblur(add("deblur", _deblur, "restore files, folders (recursively) and globs"))
+    _add_evaluate(add("evaluate", _evaluate, "score weights over pairs of pictures"))
+    _add_blur(add("blur", _blur, "make blurred copies of pictures"))
+    add("info", _info, "print versions, device, weights at hand and the cache folder")
+    return parser
+
+
+def _add_files(command: argparse.ArgumentParser, output: str) -> None:
+    command.add_argument("inputs", nargs="+", metavar="INPUT", help="a file, a folder or a glob")
+    command.add_argument("--output", required=True, metavar="PATH", help=output)
+    command.add_argument("--overwrite", action="store_true", help="replace results that exist")
+
+
+def _add_model(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--weights",
+        default="default",
+        metavar="NAME|PATH",
+        help="a shipped name, a weights file, or a training workdir (default: %(default)s)",
+    )
+    command.add_argument("--precision", choices=("float32", "bfloat16"), default="float32")
+
+
+def _add_deblur(command: argparse.ArgumentParser) -> None:
+    _add_files(command, "a picture's path for one input, otherwise a folder")
+    _add_model(command)
+    command.add_argument(
+        "--tile",
+        default="auto",
+        metavar="auto|none|PIXELS",
+        help="restore large pictures in tiles of this side (default: %(default)s)",
+    )
+    command.add_argument(
+        "--compare", action="store_true", help="also write NAME_compare.png, blurred | restored"
+    )
+
+
+def _add_evaluate(command: argparse.ArgumentParser) -> None:
+    source = command.add_mutually_exclusive_group(required=True)
+    source.add_argument(
+        "--pairs", metavar="DIR", help="a folder with blur/ and sharp/, input/ and target/, A/, B/"
+    )
+    source.add_argument("--dataset", choices=("gopro",), help="a data set by its name")
+    command.add_argument("--output", required=True, metavar="FILE", help="results.json to write")
+    command.add_argument("--protocol", choices=("full", "half", "resize256"), default="full")
+    command.add_argument(
+        "--filter",
+        choices=("bicubic", "nearest"),
+        default="bicubic",
+        help="how half and resize256 shrink (default: %(default)s)",
+    )
+    command.add_argument("--limit", type=int, metavar="N", help="score only the first N pairs")
+    _add_model(command)
+
+
+def _add_blur(command: argparse.ArgumentParser) -> None:
+    _add_files(command, "a picture's path for one input, otherwise a folder")
+    command.add_argument("--method", choices=METHODS, default="trajectory")
+    command.add_argument(
+        "--kernel-size", type=int, metavar="PIXELS", help="default: one that suits the method"
+    )
+    command.add_argument("--seed", type=int, default=0, help="default: %(default)s")
+    command.add_argument(
+        "--compat", choices=("official",), help="blur as the 2018 code of the authors does"
+    )
+
+
+def _deblur(args: argparse.Namespace) -> int:
+    from deblur_jax import commands
+
+    return _through_files(
+        args,
+        lambda progress: commands.deblur(
+            args.inputs,
+            args.output,
+            weights=args.weights,
+            precision=args.precision,
+            tile=args.tile,
+            compare=args.compare,
+            overwrite=args.overwrite,
+            progress=progress,
+        ),
+    )
+
+
+def _blur(args: argparse.Namespace) -> int:
+    from deblur_jax import commands
+
+    return _through_files(
+        args,
+        lambda progress: commands.blur(
+            args.inputs,
+            args.output,
+            method=args.method,
+            kernel_size=args.kernel_size,
+            seed=args.seed,
+            compat=args.compat,
+            overwrite=args.overwrite,
+            progress=progress,
+        ),
+    )
+
+
+def _evaluate(args: argparse.Namespace) -> int:
+    from deblur_jax import commands
+    from deblur_jax.evaluation.evaluate import summary
+    from deblur_jax.progress import Reporter
+
+    with Reporter("pair") as reporter:
+        results = commands.evaluate(
+            args.output,
+            pairs=args.pairs,
+            dataset=args.dataset,
+            protocol=args.protocol,
+            filter=args.filter,
+            weights=args.weights,
+            precision=args.precision,
+            limit=args.limit,
+            progress=reporter.item,
+        )
+    print(summary(results))
+    return 0
+
+
+def _info(_args: argparse.Namespace) -> int:
+    from deblur_jax import commands
+
+    print(commands.info())
+    return 0
+
+
+def _through_files(args: argparse.Namespace, command: Callable[["Progress"], "Summary"]) -> int:
+    from deblur_jax.progress import Reporter
+
+    with Reporter() as reporter:
+        summary = command(reporter.job)
+    print(f"{args.output}: {summary}")
+    return 1 if summary.failed else 0
+
+
+def _guarded(run: Callable[[argparse.Namespace], int], args: argparse.Namespace) -> int:
+    if args.run is not _info:
+        from deblur_jax.compiler import enable_compilation_cache
+
+        enable_compilation_cache()
+    code = run(args)
+    sys.stdout.flush()  # a closed pipe shows here, not while Python shuts down
+    return code
+
+
+def _complain(sentence: str, code: int) -> int:
+    print(f"deblur-jax: {sentence}", file=sys.stderr)
+    return code

@@ -1,0 +1,154 @@
+"""What the commands do, as functions: the command line parses, calls one of these and prints."""
+
+import hashlib
+import platform
+from collections.abc import Callable, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from deblur_jax.atomic import make_folder
+from deblur_jax.blur import blur_picture
+from deblur_jax.compiler import cache_folder
+from deblur_jax.data import gopro
+from deblur_jax.data.pairs import find_pairs
+from deblur_jax.errors import UsageError, UserError
+from deblur_jax.evaluation.device import device_name
+from deblur_jax.evaluation.evaluate import evaluate_pairs, write_results
+from deblur_jax.images import Picture
+from deblur_jax.restore.files import Progress, Summary, process_files
+from deblur_jax.restore.restorer import Restorer
+from deblur_jax.version import __version__
+from deblur_jax.weights import registry
+
+LIBRARIES = ("jax", "jaxlib", "flax", "numpy", "pillow", "tensorflow-cpu", "tensorflow")
+PROBE_SIDE = 96  # pixels; every method takes a picture of this size
+
+
+def deblur(
+    inputs: Sequence[str],
+    output: str,
+    *,
+    weights: str = "default",
+    precision: str = "float32",
+    tile: str | int = "auto",
+    compare: bool = False,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> Summary:
+    """Restores pictures; see `process_files` for the files and `Restorer` for the rest."""
+    restorer = Restorer(registry.load(weights), precision=precision, tile=tile)
+    return process_files(
+        inputs,
+        output,
+        lambda picture, _name: restorer.restore_picture(picture),
+        compare=compare,
+        overwrite=overwrite,
+        progress=progress,
+    )
+
+
+def blur(
+    inputs: Sequence[str],
+    output: str,
+    *,
+    method: str = "trajectory",
+    kernel_size: int | None = None,
+    seed: int = 0,
+    compat: str | None = None,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> Summary:
+    """Makes blurred copies; each picture's path is drawn from the seed and the picture's name.
+
+    Pictures of more than 8 bits keep their depth, but what they are blurred from is 8-bit.
+
+    Raises:
+      UsageError: an unknown method, or a kernel size that the method cannot have.
+    """
+
+    def apply(image: np.ndarray, number: int) -> np.ndarray:
+        return blur_picture(image, method, kernel_size=kernel_size, seed=number, compat=compat)
+
+    def function(picture: Picture, name: str) -> Picture:
+        shallow = picture.at_depth("uint8")
+        try:
+            blurred = apply(shallow.rgb, seed_of(seed, name))
+        except UsageError as error:
+            # Raises too if the call is wrong; otherwise the fault lies in this picture.
+            side = max(PROBE_SIDE, kernel_size or 0)
+            apply(np.zeros((side, side, 3), np.uint8), 0)
+            raise UserError(str(error)) from error
+        same_depth = Picture(blurred).at_depth(picture.rgb.dtype.name).rgb
+        return picture.with_rgb(same_depth)
+
+    return process_files(inputs, output, function, overwrite=overwrite, progress=progress)
+
+
+def seed_of(seed: int, name: str) -> int:
+    """A picture's own seed, below 2^31: the same for the same seed and name on any machine."""
+    digest = hashlib.sha256(f"{seed}/{name}".encode()).digest()
+    return int.from_bytes(digest[:4], "big") >> 1
+
+
+def evaluate(
+    output: str,
+    *,
+    pairs: str | None = None,
+    dataset: str | None = None,
+    protocol: str = "full",
+    filter: str = "bicubic",
+    weights: str = "default",
+    precision: str = "float32",
+    limit: int | None = None,
+    progress: Callable[[int, int, str], None] | None = None,
+) -> dict[str, Any]:
+    """Scores weights over a folder of pairs, or over a data set by name, and writes results.json.
+
+    Raises:
+      UsageError: a folder without pairs, a data set that is not known, an output that is a folder.
+      UserError: a pair that cannot be read, weights that cannot be loaded, an unwritable output.
+    """
+    if Path(output).is_dir():
+        raise UsageError(f"{output} is a folder; name the file to write, such as results.json")
+    if pairs is not None:
+        found, name = find_pairs(pairs), Path(pairs).resolve().name
+    elif dataset == "gopro":
+        found, name = gopro.test_pairs(), "gopro"
+    else:
+        raise UsageError(f"no data set {dataset!r}; there is gopro")
+    make_folder(Path(output).parent)  # not after an hour of work
+    restorer = Restorer(registry.load(weights), precision=precision)
+    results = evaluate_pairs(
+        found,
+        restorer,
+        protocol=protocol,
+        filter=filter,
+        dataset=name,
+        limit=limit,
+        progress=progress,
+    )
+    write_results(output, results)
+    return results
+
+
+def info() -> str:
+    """Versions, device, shipped weights with their hashes, and the cache folder, a line each."""
+    lines = [f"deblur-jax {__version__}", f"python {platform.python_version()}"]
+    for library in LIBRARIES:
+        try:
+            lines.append(f"{library} {metadata.version(library)}")
+        except metadata.PackageNotFoundError:
+            continue
+    lines.append(f"device {device_name()}")
+    for name in registry.names():
+        try:
+            lines.append(f"weights {name} sha256 {registry.load(name).sha256}")
+        except UserError as error:
+            lines.append(f"weights {name}: {error}")
+    if not registry.names():
+        lines.append("weights none shipped")
+    lines.append(f"cache {cache_folder() or 'off'}")
+    return "\n".join(lines)

@@ -1,0 +1,69 @@
+"""How programs are compiled: the options that serve the backend, and the cache on disk."""
+
+import functools
+import os
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jax
+
+# XLA:CPU hands unpadded convolutions to YNNPACK, which takes 3 to 7 times as long for them as its
+# own code (measured with jax 0.10.2 on Zen 3); an empty list of fusions keeps it out.
+CPU_OPTIONS = {"xla_cpu_experimental_ynn_fusion_type": ""}
+CACHE_VARIABLE = "DEBLUR_JAX_CACHE"
+
+
+@functools.cache
+def compiler_options() -> dict[str, Any]:
+    """The options that this JAX knows for its default backend; {} on accelerators.
+
+    An option that XLA does not know is an error, so it is tried once on a program of one number.
+    """
+    if jax.default_backend() != "cpu":
+        return {}
+    try:
+        jax.jit(lambda x: x + 1, compiler_options=CPU_OPTIONS).lower(0.0).compile()
+    except Exception:  # the type differs between versions of JAX
+        return {}
+    return dict(CPU_OPTIONS)
+
+
+def jit(function: Callable[..., Any], **options: Any) -> Any:
+    """`jax.jit` with `compiler_options()` and other `options` of its own; starts the backend."""
+    return jax.jit(function, compiler_options=compiler_options(), **options)
+
+
+def cache_folder() -> Path | None:
+    """Where compiled programs are kept: $DEBLUR_JAX_CACHE or ~/.cache/deblur_jax; None if empty."""
+    named = os.environ.get(CACHE_VARIABLE)
+    if named is not None:
+        return Path(named).expanduser() if named else None
+    try:
+        return Path.home() / ".cache" / "deblur_jax"
+    except RuntimeError:  # a user without a home
+        return None
+
+
+def enable_compilation_cache() -> Path | None:
+    """Keeps compiled programs on disk between runs; called by entries only.
+
+    Returns the folder, or None where there is none that can be written: then nothing is kept, which
+    costs time but no result.
+    """
+    folder = cache_folder()
+    if folder is None:
+        return None
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return None
+    if not os.access(folder, os.W_OK):
+        return None
+    jax.config.update("jax_compilation_cache_dir", str(folder))
+    # The default leaves out what compiles in under a second; of small programs there are many.
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    # A damaged entry is compiled anew; a word about it helps nobody.
+    warnings.filterwarnings("ignore", message=".*persistent compilation cache.*")
+    return folder

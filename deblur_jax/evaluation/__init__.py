@@ -1,0 +1,1 @@
+"""Scores: the measures, the protocols, the evaluation of a model over pairs, and the demo."""

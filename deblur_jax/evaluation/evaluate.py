@@ -1,0 +1,184 @@
+"""Scoring a model over pairs: the blurred input's own score beside the restored picture's."""
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from deblur_jax.data.pairs import Pair, pair_size, read_pair
+from deblur_jax.errors import UsageError, UserError
+from deblur_jax.evaluation import metrics, protocols
+from deblur_jax.evaluation.device import device_name
+from deblur_jax.evaluation.results import picture_table, summarise, summary, write_results
+
+__all__ = [
+    "Restores",
+    "TimedRestorer",
+    "evaluate_pairs",
+    "picture_table",
+    "summary",
+    "write_results",
+]
+
+
+class NamedWeights(Protocol):
+    """What the results say of the weights."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def sha256(self) -> str: ...
+
+
+class Restores(Protocol):
+    """uint8[H, W, 3] -> uint8[H, W, 3], with the weights' name: `restore.restorer.Restorer`."""
+
+    @property
+    def weights(self) -> NamedWeights: ...
+    def __call__(self, image: np.ndarray, /) -> np.ndarray: ...
+
+
+class TimedRestorer:
+    """Restores pictures and times the calls, compilation apart.
+
+    A size that has not been seen is restored twice, since its first call may compile; only the
+    second is the picture's time. `first_seconds` is the very first call of all.
+    """
+
+    def __init__(self, restorer: Restores) -> None:
+        self.restorer = restorer
+        self.first_seconds: float | None = None
+        self._shapes: set[tuple[int, ...]] = set()
+
+    def __call__(self, blurred: np.ndarray, source: Path | str) -> tuple[np.ndarray, float]:
+        """The restored uint8[H, W, 3] and the seconds of a call that compiled nothing.
+
+        Raises:
+          UserError: the model fails, or its output is no picture of the input's size, or is not
+            finite; the picture is named.
+        """
+        try:
+            restored, seconds = self._warm(blurred)
+        except UserError as error:
+            raise UserError(f"{source}: {error}") from error
+        _check_restored(restored, blurred, source, self.restorer.weights.name)
+        return restored, seconds
+
+    def _warm(self, blurred: np.ndarray) -> tuple[np.ndarray, float]:
+        if blurred.shape not in self._shapes:
+            _, seconds = self._timed(blurred)
+            self._shapes.add(blurred.shape)
+            if self.first_seconds is None:
+                self.first_seconds = seconds
+        return self._timed(blurred)
+
+    def _timed(self, blurred: np.ndarray) -> tuple[np.ndarray, float]:
+        start = time.perf_counter()
+        restored = self.restorer(blurred)
+        return restored, time.perf_counter() - start
+
+
+Keep = Callable[[Pair, np.ndarray, np.ndarray, np.ndarray], None]
+
+
+def evaluate_pairs(
+    pairs: Sequence[Pair],
+    restorer: Restores,
+    *,
+    protocol: str = "full",
+    filter: str = "bicubic",
+    dataset: str,
+    limit: int | None = None,
+    progress: Callable[[int, int, str], None] | None = None,
+    keep: Keep | None = None,
+) -> dict[str, Any]:
+    """Scores a model over pairs, in the order of (scene, name).
+
+    Args:
+      pairs: at least one.
+      restorer: the model; it is called once a picture, and once more for each new size.
+      protocol: `full`, `half` or `resize256`, applied to both twins before the model.
+      filter: `bicubic` or `nearest`, for the protocols that resize.
+      dataset: the name under which the results stand.
+      limit: only the first so many pairs.
+      progress: called with (pictures done, pictures in all, name) after each.
+      keep: called with (pair, blurred, restored, sharp), uint8[H, W, 3] as scored.
+
+    Returns:
+      The document that `results.py` describes; `height` and `width` are those scored.
+
+    Raises:
+      UsageError: no pairs, a limit below one, an unknown protocol or filter.
+      UserError: a picture that cannot be read, twins of different size (found before anything is
+        restored), or a model whose output is not finite; each named.
+    """
+    protocols.check(protocol, filter)
+    if limit is not None and limit < 1:
+        raise UsageError(f"a limit of {limit} leaves nothing to evaluate")
+    if not pairs:
+        raise UsageError(f"{dataset}: no pairs to evaluate")
+    chosen = sorted(pairs, key=lambda pair: (pair.scene, pair.name))[:limit]
+    for pair in chosen:
+        pair_size(pair)
+
+    timed = TimedRestorer(restorer)
+    entries = []
+    for done, pair in enumerate(chosen, start=1):
+        blurred, sharp = (_sized(pair, side, protocol, filter) for side in read_pair(pair))
+        restored, seconds = timed(blurred, pair.blurred)
+        entries.append(_entry(pair, blurred, restored, sharp, seconds))
+        if keep is not None:
+            keep(pair, blurred, restored, sharp)
+        if progress is not None:
+            progress(done, len(chosen), pair.name)
+    assert timed.first_seconds is not None
+    return summarise(
+        entries,
+        protocol=protocol,
+        filter=filter if protocols.resizes(protocol) else None,
+        dataset=dataset,
+        weights={"name": restorer.weights.name, "sha256": restorer.weights.sha256},
+        device=device_name(),
+        first_seconds=timed.first_seconds,
+    )
+
+
+def _sized(pair: Pair, picture: np.ndarray, protocol: str, filter: str) -> np.ndarray:
+    try:
+        return protocols.apply(picture, protocol, filter)
+    except UserError as error:
+        raise UserError(f"{pair.blurred}: {error}") from error
+
+
+def _entry(
+    pair: Pair, blurred: np.ndarray, restored: np.ndarray, sharp: np.ndarray, seconds: float
+) -> dict[str, Any]:
+    return {
+        "name": pair.name,
+        "scene": pair.scene,
+        "height": sharp.shape[0],
+        "width": sharp.shape[1],
+        "blurred": {"psnr": metrics.psnr(blurred, sharp), "ssim": metrics.ssim(blurred, sharp)},
+        "restored": {
+            "psnr": metrics.psnr(restored, sharp),
+            "ssim": metrics.ssim(restored, sharp),
+            "ssim_matlab3d": metrics.ssim_matlab3d(restored, sharp),
+            "cw_ssim_1d": metrics.cw_ssim_1d(restored, sharp),
+        },
+        "seconds": seconds,
+    }
+
+
+def _check_restored(
+    restored: np.ndarray, blurred: np.ndarray, source: Path | str, weights: str
+) -> None:
+    """A float picture would score as if it were 8-bit, and a NaN in it as black."""
+    if np.issubdtype(restored.dtype, np.floating) and not np.isfinite(restored).all():
+        raise UserError(f"{source}: the weights {weights} gave values that are not finite")
+    if restored.dtype != np.uint8 or restored.shape != blurred.shape:
+        raise UserError(
+            f"{source}: the weights {weights} gave {restored.dtype}{list(restored.shape)} "
+            f"for uint8{list(blurred.shape)}"
+        )

@@ -1,0 +1,64 @@
+"""At what size a pair is scored: PSNR at 1280x720, at 640x360 and at 256x256 do not compare.
+
+- `full`: the native size, what most tables since 2018 mean.
+- `half`: both twins shrunk by two before the model sees one, as the DeblurGAN authors trained.
+- `resize256`: both squeezed to 256x256 whatever their aspect, as the Columbia report did; its code
+  took the nearest pixel, which `nearest` repeats.
+"""
+
+from typing import Literal, get_args
+
+import numpy as np
+from PIL import Image
+
+from deblur_jax.errors import UsageError, UserError
+
+Protocol = Literal["full", "half", "resize256"]
+Filter = Literal["bicubic", "nearest"]
+PROTOCOLS: tuple[str, ...] = get_args(Protocol)
+FILTERS: tuple[str, ...] = get_args(Filter)
+
+# Pillow widens the bicubic kernel by the factor of reduction, which is the antialiasing.
+_RESAMPLING = {"bicubic": Image.Resampling.BICUBIC, "nearest": Image.Resampling.NEAREST}
+REPORT_SIDE = 256
+
+
+def check(protocol: str, filter: str) -> None:
+    """Raises UsageError for a protocol or a filter that does not exist."""
+    for kind, given, known in (("protocol", protocol, PROTOCOLS), ("filter", filter, FILTERS)):
+        if given not in known:
+            raise UsageError(f"no {kind} {given!r}: choose one of {', '.join(known)}")
+
+
+def resizes(protocol: str) -> bool:
+    """Whether the protocol changes a picture, so that its filter matters."""
+    return protocol != "full"
+
+
+def apply(picture: np.ndarray, protocol: str, filter: str = "bicubic") -> np.ndarray:
+    """A picture at the size that the protocol scores.
+
+    Args:
+      picture: uint8[H, W, 3].
+      protocol: one of PROTOCOLS.
+      filter: one of FILTERS; `full` ignores it.
+
+    Returns:
+      uint8: [H, W, 3] for `full`, [H // 2, W // 2, 3] for `half` (an odd last row or column is
+      left out, so that the factor is two exactly), [256, 256, 3] for `resize256`.
+
+    Raises:
+      UsageError: unknown protocol or filter.
+      UserError: a side of one pixel cannot be halved.
+    """
+    check(protocol, filter)
+    if not resizes(protocol):
+        return picture
+    height, width = picture.shape[:2]
+    if protocol == "half":
+        size, box = (width // 2, height // 2), (0, 0, width // 2 * 2, height // 2 * 2)
+        if 0 in size:
+            raise UserError(f"a picture of {width}x{height} pixels cannot be halved")
+    else:
+        size, box = (REPORT_SIDE, REPORT_SIDE), (0, 0, width, height)
+    return np.array(Image.fromarray(picture).resize(size, _RESAMPLING[filter], box=box))

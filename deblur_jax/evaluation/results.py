@@ -1,0 +1,174 @@
+"""`results.json`, schema 1: what an evaluation leaves, and its table for the terminal.
+
+    {"schema": 1, "protocol", "dataset", "weights": {"name", "sha256"}, "device", "count",
+     "blurred": {"psnr", "ssim"}, "restored": {"psnr", "ssim", "ssim_matlab3d", "cw_ssim_1d"},
+     "seconds_per_image": {"median", "p90", "first_with_compilation"},
+     "per_image": [{"name", "scene", "height", "width", "blurred", "restored", "seconds"}]}
+
+Two keys stand there only when they say something: `filter`, if the protocol resizes, and
+`infinite_psnr`, {"blurred": n, "restored": n}, if any picture equals its sharp twin exactly.
+JSON has no infinity, so such a picture's `psnr` is null; the mean PSNR is over the others. Where
+`ssim` is null the picture is smaller than the window; with all scores null it has no sharp twin.
+"""
+
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from deblur_jax.atomic import write_text
+
+SCHEMA = 1
+BLURRED_KEYS = ("psnr", "ssim")
+RESTORED_KEYS = ("psnr", "ssim", "ssim_matlab3d", "cw_ssim_1d")
+
+Scores = dict[str, float | None]
+
+
+def summarise(
+    entries: Sequence[dict[str, Any]],
+    *,
+    protocol: str,
+    filter: str | None,
+    dataset: str,
+    weights: dict[str, str],
+    device: str,
+    first_seconds: float,
+) -> dict[str, Any]:
+    """The whole document from its `per_image` entries.
+
+    Args:
+      entries: scored pictures, whose PSNR may still be `inf`.
+      protocol, dataset, device: as they shall stand there.
+      filter: the resampling filter, None where nothing was resized.
+      weights: name and sha256.
+      first_seconds: the first call, compilation included.
+
+    Returns:
+      The document of the module's description, ready for `write_results`.
+    """
+    means = {
+        side: {key: _mean(entry[side][key] for entry in entries) for key in keys}
+        for side, keys in (("blurred", BLURRED_KEYS), ("restored", RESTORED_KEYS))
+    }
+    infinite = {
+        side: sum(entry[side]["psnr"] == math.inf for entry in entries)
+        for side in ("blurred", "restored")
+    }
+    seconds = [entry["seconds"] for entry in entries]
+    return {
+        "schema": SCHEMA,
+        "protocol": protocol,
+        **({} if filter is None else {"filter": filter}),
+        "dataset": dataset,
+        "weights": weights,
+        "device": device,
+        "count": len(entries),
+        **means,
+        **({"infinite_psnr": infinite} if any(infinite.values()) else {}),
+        "seconds_per_image": {
+            "median": float(np.median(seconds)),
+            "p90": float(np.percentile(seconds, 90)),
+            "first_with_compilation": first_seconds,
+        },
+        "per_image": [_without_infinity(entry) for entry in entries],
+    }
+
+
+def without_scores(
+    name: str, height: int, width: int, seconds: float, *, scene: str = ""
+) -> dict[str, Any]:
+    """The `per_image` entry of a picture without a sharp twin; it belongs to no mean."""
+    return {
+        "name": name,
+        "scene": scene,
+        "height": height,
+        "width": width,
+        "blurred": dict.fromkeys(BLURRED_KEYS),
+        "restored": dict.fromkeys(RESTORED_KEYS),
+        "seconds": seconds,
+    }
+
+
+def write_results(path: str | Path, results: dict[str, Any]) -> None:
+    """Writes the document as strict JSON, whole or not at all.
+
+    Raises:
+      UserError: the file cannot be written.
+      ValueError: a number is not finite; such a result must not look like a score.
+    """
+    write_text(path, json.dumps(results, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
+
+
+def picture_table(results: dict[str, Any]) -> str:
+    """One line per picture: PSNR and SSIM before -> after, seconds; the means below."""
+    rows = [
+        (entry["name"], *_change(entry["blurred"], entry["restored"]), _number(entry["seconds"], 2))
+        for entry in results["per_image"]
+    ]
+    mean = _change(results["blurred"], results["restored"])
+    median = _number(results["seconds_per_image"]["median"], 2)
+    last = (f"mean of {results['count']}, median time", *mean, median)
+    return _aligned([("picture", "PSNR (dB)", "SSIM", "seconds"), *rows, last])
+
+
+def summary(results: dict[str, Any]) -> str:
+    """A few lines that hold everything but the single pictures."""
+    resampling = f", {results['filter']}" if "filter" in results else ""
+    blurred, restored = results["blurred"], results["restored"]
+    seconds = results["seconds_per_image"]
+    lines = [
+        f"{results['weights']['name']} on {results['dataset']}: {results['count']} pairs, "
+        f"protocol {results['protocol']}{resampling}, {results['device']}",
+        _aligned(
+            [("", "PSNR (dB)", "SSIM", "SSIM matlab3d", "CW-SSIM 1d")]
+            + [
+                (side, _number(s["psnr"], 2), *(_number(s.get(k), 4) for k in RESTORED_KEYS[1:]))
+                for side, s in (("blurred", blurred), ("restored", restored))
+            ]
+        ),
+        f"seconds a picture: median {seconds['median']:.3f}, p90 {seconds['p90']:.3f}, "
+        f"first with compilation {seconds['first_with_compilation']:.2f}",
+    ]
+    for side, count in results.get("infinite_psnr", {}).items():
+        if count:
+            lines.append(f"{count} {side} equal to the sharp twin: infinite PSNR, not in the mean")
+    return "\n".join(lines)
+
+
+def _mean(values: Any) -> float | None:
+    finite = [value for value in values if value is not None and value != math.inf]
+    return float(np.mean(finite)) if finite else None
+
+
+def _without_infinity(entry: dict[str, Any]) -> dict[str, Any]:
+    def strict(scores: Scores) -> Scores:
+        return {key: None if value == math.inf else value for key, value in scores.items()}
+
+    return {**entry, "blurred": strict(entry["blurred"]), "restored": strict(entry["restored"])}
+
+
+def _change(blurred: Scores, restored: Scores) -> tuple[str, str]:
+    return (
+        f"{_number(blurred['psnr'], 2)} → {_number(restored['psnr'], 2)}",
+        f"{_number(blurred['ssim'], 4)} → {_number(restored['ssim'], 4)}",
+    )
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> str:
+    """Columns of equal width: the first to the left, the others to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if index == 0 else cell.rjust(width)
+            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    )

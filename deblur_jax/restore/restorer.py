@@ -1,0 +1,156 @@
+"""A generator with its weights, ready for pictures of any size."""
+
+import logging
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import NDArray
+
+from deblur_jax import models
+from deblur_jax.compiler import jit
+from deblur_jax.errors import UsageError, UserError
+from deblur_jax.images import Picture, convert_depth
+from deblur_jax.restore import tiling
+from deblur_jax.weights.registry import Weights
+
+Array = NDArray[Any]
+PRECISIONS = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
+log = logging.getLogger(__name__)
+
+
+class Restorer:
+    """Restores blurred pictures with one set of weights.
+
+    A picture is padded by reflection, below and to the right, to the size that the network can
+    take, restored and cut back. One program is compiled for each padded size and kept.
+
+    Attributes:
+      weights: name, hash, configuration and parameters.
+      compilations: how many sizes have been compiled so far.
+    """
+
+    def __init__(
+        self, weights: Weights, *, precision: str = "float32", tile: str | int = "auto"
+    ) -> None:
+        """Takes the weights to the device.
+
+        Args:
+          weights: from `weights.registry.load`.
+          precision: of the convolutions, 'float32' or 'bfloat16'; norms and output stay float32.
+          tile: 'auto', 'none', or the side of tiles in pixels; see `tiling.choose_side`.
+
+        Raises:
+          UsageError: a precision or a tile that does not exist.
+        """
+        if precision not in PRECISIONS:
+            raise UsageError(f"precision is {precision!r}; it can be {', '.join(PRECISIONS)}")
+        self.weights = weights
+        self.precision = precision
+        self.tile = tiling.parse_tile(tile)
+        self.compilations = 0
+        self._exact = tiling.is_exact(weights.config, weights.batch_stats)
+        self._params = jax.device_put(weights.params)
+        self._batch_stats = jax.device_put(weights.batch_stats) if weights.batch_stats else None
+        self._program = jit(self._network)
+
+    def __call__(self, image: Array) -> Array:
+        """Restores uint8[H, W, 3] to uint8[H, W, 3], or uint16 to uint16, rounded to the nearest.
+
+        Raises:
+          UsageError: another type or shape.
+          UserError: not enough memory, or weights that give values that are not finite.
+        """
+        image = np.asarray(image)
+        if image.dtype not in (np.uint8, np.uint16):
+            raise UsageError(f"a picture is uint8[H, W, 3] (or uint16), not {image.dtype}")
+        return convert_depth(self.restore_unit(convert_depth(image, "float32")), image.dtype.name)
+
+    def restore_unit(self, image: Array) -> NDArray[np.float32]:
+        """Restores float32[H, W, 3] in [0, 1]; the same comes back. Raises as calling does."""
+        image = np.asarray(image, np.float32)
+        if image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
+            raise UsageError(f"a picture has the shape [H, W, 3], not {list(image.shape)}")
+        height, width = image.shape[:2]
+        padded = pad_to_fit(2 * image - 1, self.weights.config)
+        side = self._side(*padded.shape[:2])
+        if side is None:
+            restored = self._restore(padded)
+        else:
+            restored = tiling.restore_in_tiles(
+                padded,
+                side,
+                tiling.receptive_radius(self.weights.config),
+                models.size_multiple(self.weights.config),
+                self._restore,
+            )
+        if not np.isfinite(restored).all():
+            raise UserError(f"the weights {self.weights.name} gave values that are not finite")
+        return ((restored[:height, :width] + 1) / 2).clip(0, 1)
+
+    def restore_picture(self, picture: Picture) -> Picture:
+        """Restores a picture's colours at its own depth; what else it has stays as it was.
+
+        A float picture is taken as 0..1; one that is brighter anywhere is scaled to its brightest
+        value and back, and what is below 0 becomes 0.
+        """
+        if picture.rgb.dtype != np.float32:
+            return picture.with_rgb(self(picture.rgb))
+        peak = np.float32(max(1.0, picture.rgb.max()))
+        return picture.with_rgb(self.restore_unit((picture.rgb / peak).clip(0, 1)) * peak)
+
+    def _network(self, params: Any, batch_stats: Any, image: jax.Array) -> jax.Array:
+        self.compilations += 1  # runs only while JAX traces a new size
+        restored = models.apply_generator(
+            params,
+            image[None],
+            self.weights.config,
+            batch_stats=batch_stats,
+            dtype=PRECISIONS[self.precision],
+        )
+        return restored[0]
+
+    def _restore(self, image: Array) -> NDArray[np.float32]:
+        try:
+            return np.asarray(self._program(self._params, self._batch_stats, image))
+        except (MemoryError, jax.errors.JaxRuntimeError) as error:
+            if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error):
+                raise UserError(
+                    f"not enough memory for {image.shape[1]}x{image.shape[0]} pixels at once; "
+                    "smaller tiles need less"
+                ) from error
+            raise
+
+    def _side(self, height: int, width: int) -> int | None:
+        config = self.weights.config
+        memory = tiling.free_memory() if jax.default_backend() == "cpu" else _device_memory()
+        side = tiling.choose_side(
+            height, width, self.tile, config, exact=self._exact, memory=memory
+        )
+        if side is not None and not self._exact:
+            log.warning(
+                "%dx%d pixels are restored in tiles of %d: %s norm takes its statistics from each "
+                "tile, so the result differs from that of the whole picture",
+                width, height, side, config.norm,
+            )  # fmt: skip
+        return side
+
+
+def pad_to_fit(image: Array, config: models.GeneratorConfig) -> NDArray[np.float32]:
+    """Pads [H, W, 3] below and to the right to a size that the network takes.
+
+    The border is reflected without repeating it, to and fro where the picture is smaller than the
+    padding; a single row or column is repeated.
+    """
+    multiple, least = models.size_multiple(config), models.minimum_size(config)
+    pads = [
+        (0, -(-max(length, least) // multiple) * multiple - length) for length in image.shape[:2]
+    ]
+    return np.pad(image, [*pads, (0, 0)], mode="reflect") if any(p for _, p in pads) else image
+
+
+def _device_memory() -> int:
+    """Bytes that JAX may take on the default accelerator."""
+    stats = jax.devices()[0].memory_stats() or {}
+    return int(stats.get("bytes_limit", tiling.UNKNOWN_MEMORY))

@@ -1,0 +1,1 @@
+"""Web pages: the before/after page."""

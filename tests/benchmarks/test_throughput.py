@@ -1,0 +1,204 @@
+"""What the throughput benchmark runs, counts and writes; never how long it takes."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+
+from benchmarks import config_file, random_values, throughput
+from deblur_jax.data import resident
+from deblur_jax.training import steps
+from deblur_jax.training.state import init_state
+
+CROP = 16
+CONFIG = f"""
+from configs import default
+
+def get_config(changes=""):
+    config = default.get_config()
+    config.data.crop = {CROP}
+    config.model.width = 2
+    config.model.blocks = 0
+    config.model.critic_width = 2
+    config.model.critic_norm = "none"
+    config.train.batch_size = {jax.device_count()}
+    config.train.critic_steps = 1
+    config.train.pretrain_generator_steps = 1000
+    if changes == "perceptual":
+        config.loss.adversarial_weight = 0.0
+    if changes == "pixel":
+        config.loss.adversarial_weight = 0.0
+        config.loss.pixel_weight = 1.0
+    return config
+"""
+
+
+@pytest.fixture
+def config_path(tmp_path: Path) -> Path:
+    path = tmp_path / "small.py"
+    path.write_text(CONFIG)
+    return path
+
+
+def test_the_command_writes_every_key(
+    config_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / "throughput.json"
+    arguments = ["--config", str(config_path), "--steps", "3", "--json", str(target)]
+    assert throughput.main(arguments) == 0
+    measures = json.loads(target.read_text())
+    devices = jax.device_count()
+    assert measures["perceptual"] is False  # wanted by default.py, whose weights are not given
+    assert measures["device_count"] == devices and measures["batch"] == devices
+    # A slice for the generator and one for the critic's only update: pretraining is passed over.
+    assert measures["critic_steps"] == 1 and measures["pairs_per_step"] == 2 * devices
+    assert measures["runs"] == len(measures["seconds"]) == 3
+    assert measures["median_s"] == pytest.approx(np.median(measures["seconds"]))
+    rate = 1 / measures["median_s"]
+    assert measures["steps_per_second"] == pytest.approx(rate)
+    assert measures["images_per_second"] == pytest.approx(devices * rate)
+    assert measures["images_per_second_per_device"] == pytest.approx(rate)
+    assert measures["first_s"] >= measures["compile_s"] > 0
+    assert measures["crop"] == CROP and measures["precision"] == "float32"
+    assert measures["parts"] is None and measures["critic_parameters"] > 0
+    assert {"device", "versions", "date", "p10_s", "p90_s"} <= set(measures)
+    printed = capsys.readouterr().out
+    assert f"{devices} crops of 16x16" in printed and "without a perceptual loss" in printed
+
+
+def test_steps_are_counted_and_chained() -> None:
+    states: list[int] = []
+    now = 0.0
+
+    def step(state: Any) -> tuple[Any, dict]:
+        nonlocal now
+        now += 10.0 if not states else 0.5  # the first one compiles
+        states.append(state)
+        return state + 1, {}
+
+    state, times = throughput.time_steps(step, 0, 4, clock=lambda: now)
+    assert states == [0, 1, 2, 3, 4, 5] and state == 6  # compiled, warmed up, four timed
+    assert times["seconds"] == [0.5] * 4
+    assert times["first_s"] == 10.0 and times["compile_s"] == 9.5
+
+
+def test_each_part_is_its_own_update(monkeypatch: pytest.MonkeyPatch, config_path: Path) -> None:
+    config = config_file.load(str(config_path))
+    recipe, _, packed = throughput.prepare(config)
+    measured = []
+
+    def time_steps(step: Any, state: Any, count: int) -> tuple[Any, dict]:
+        measured.append(step)
+        return state, {"median_s": float(count)}
+
+    monkeypatch.setattr(throughput, "time_steps", time_steps)
+    monkeypatch.setattr(throughput, "part_step", lambda c, r, p, update: update)
+    parts = throughput.time_parts(config, recipe, packed, None, 3)
+    assert parts == {"generator_step_s": 3.0, "critic_step_s": 3.0}
+    assert measured[0] is steps.generator_step
+    for data, restored in (("fresh", None), ("same", "pictures")):
+        given: dict = {}
+        monkeypatch.setattr(steps, "critic_step", lambda s, b, given=given, **o: given.update(o))
+        measured.clear()
+        changed = recipe._replace(critic_data=data)
+        throughput.time_parts(config, changed, packed, None, 3)
+        measured[1](None, {"blurred": "pictures"}, recipe=changed, axis="a")
+        assert given == {"restored": restored, "recipe": changed, "axis": "a"}
+    alone = recipe._replace(adversarial_weight=0.0)
+    assert set(throughput.time_parts(config, alone, packed, None, 3)) == {"generator_step_s"}
+
+
+def test_a_part_updates_its_network_from_the_resident_pairs(config_path: Path) -> None:
+    config = config_file.load(f"{config_path}:pixel")
+    recipe, _, packed = throughput.prepare(config)
+    given: list[tuple[int, ...]] = []
+
+    def update(state: Any, batch: steps.Batch, *, recipe: Any, axis: str) -> tuple[Any, dict]:
+        given.append(batch["sharp"].shape)
+        average = jax.lax.pmean(batch["sharp"].mean(), axis)
+        last = jax.lax.pmax(batch["index"].max(), axis)
+        return state._replace(step=state.step + 1), {"mean": average, "last": last}
+
+    step = throughput.part_step(config, recipe, packed, update)
+    state, _ = step(random_values.train_state(recipe))
+    state, scalars = step(state)
+    devices = jax.device_count()
+    assert int(state.step) == 2
+    assert given and set(given) == {(config.train.batch_size // devices, CROP, CROP, 3)}
+    # Uniform bytes have the mean 127.5; the second step's samples follow the first one's.
+    assert abs(float(scalars["mean"])) < 0.05
+    assert int(scalars["last"]) == 2 * config.train.batch_size - 1
+
+
+def test_a_random_state_has_the_shapes_of_a_run_s(config_path: Path) -> None:
+    recipe, _, _ = throughput.prepare(config_file.load(str(config_path)))
+    state = random_values.train_state(recipe)
+    wanted = jax.eval_shape(lambda: init_state(jax.random.key(0), recipe))
+    assert jax.tree.structure(state) == jax.tree.structure(wanted)
+    for leaf, shape in zip(jax.tree.leaves(state), jax.tree.leaves(wanted), strict=True):
+        assert leaf.shape == shape.shape and leaf.dtype == shape.dtype
+    # Second moments are under a root: they must not be negative.
+    assert all(float(abs(leaf).max()) == 0 for leaf in jax.tree.leaves(state.critic_moments))
+    assert float(abs(state.critic["conv_1"]["kernel"]).max()) > 0
+    assert float(abs(state.generator["tail"]["kernel"]).max()) > 0
+
+
+def test_random_pairs_hold_the_crop_and_differ() -> None:
+    packed = throughput.random_pairs(24)
+    assert isinstance(packed, resident.Resident) and packed.sharp.dtype == np.uint8
+    assert len(packed.entries) == throughput.PAIRS
+    assert packed.height.min() >= 24 and packed.width.min() >= 24
+    assert np.mean(packed.blurred != packed.sharp) > 0.9
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "word"),
+    [
+        (["--crop", "18"], 2, "multiples of 4"),
+        (["--crop", "12"], 2, "from 16 on"),
+        (["--config", ":perceptual"], 2, "--vgg-weights"),
+        (["--vgg-weights", "no/such.npz"], 1, "no/such.npz"),
+        (["--steps", "0"], 2, "--steps"),
+        (["--config", "no/such.py"], 2, "no/such.py"),
+        (["--json", "."], 2, "folder"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_sentence(
+    arguments: list[str],
+    code: int,
+    word: str,
+    config_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    if arguments[1].startswith(":"):
+        arguments = ["--config", f"{config_path}{arguments[1]}"]
+    elif arguments[0] != "--config":
+        arguments = ["--config", str(config_path), *arguments]
+    assert throughput.main(arguments) == code
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith("python -m benchmarks.throughput: ") and word in last
+
+
+def test_a_batch_that_devices_cannot_share_is_an_error(
+    config_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    devices = jax.device_count()
+    if devices == 1:
+        pytest.skip("needs several devices")
+    assert throughput.main(["--config", str(config_path), "--batch", str(devices + 1)]) == 2
+    assert f"train.batch_size is {devices + 1}" in capsys.readouterr().err
+
+
+def test_measuring_leaves_the_configuration_as_it_was(
+    config_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = config_file.load(str(config_path))
+    before = config.to_json()
+    times = {"median_s": 0.5, "runs": 1}
+    monkeypatch.setattr(throughput, "time_steps", lambda step, state, count: (state, times))
+    measures = throughput.measure(config, name="small", count=1)
+    assert config.to_json() == before and config.loss.perceptual_weight > 0
+    assert measures["perceptual"] is False and measures["steps_per_second"] == 2.0

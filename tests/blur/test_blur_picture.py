@@ -1,0 +1,82 @@
+"""Blurring whole pictures by name: shapes, seeds, strengths, and what is refused."""
+
+import jax
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from deblur_jax import blur
+from deblur_jax.blur import apply, picture
+from deblur_jax.errors import UsageError
+
+
+@pytest.fixture
+def image(rng):
+    smooth = ndimage.gaussian_filter(rng.uniform(0, 255, (70, 93, 3)), (0.7, 0.7, 0))
+    return np.rint(np.clip((smooth - 128) * 2 + 128, 0, 255)).astype(np.uint8)
+
+
+@pytest.mark.parametrize("method", blur.METHODS)
+def test_every_method_blurs_and_keeps_brightness(image, method):
+    blurred = blur.blur_picture(image, method, seed=3)
+    assert blurred.shape == image.shape and blurred.dtype == np.uint8
+    assert blurred.std() < 0.8 * image.std()
+    assert blurred.mean() == pytest.approx(image.mean(), abs=4.0)
+    np.testing.assert_array_equal(blurred, blur.blur_picture(image, method, seed=3))
+
+
+@pytest.mark.parametrize("method", ["trajectory", "camera"])
+def test_seed_and_size_matter(image, method):
+    small = blur.blur_picture(image, method, kernel_size=5, seed=1)
+    other = blur.blur_picture(image, method, kernel_size=5, seed=2)
+    large = blur.blur_picture(image, method, seed=1)
+    assert np.abs(small.astype(int) - other).mean() > 0.5
+    error = [np.mean((b.astype(float) - image) ** 2) for b in (small, large)]
+    assert error[0] < error[1]
+
+
+def test_pictures_smaller_than_the_streaks(image):
+    for method in ("camera", "median"):
+        assert blur.blur_picture(image[:9, :6], method, kernel_size=15).shape == (9, 6, 3)
+
+
+def test_trajectory_is_a_convolution_with_a_kernel_that_fits(image):
+    kernel = jax.jit(picture.trajectory_kernel, static_argnums=1)(jax.random.key(7), 31)
+    assert kernel.shape == (31, 31)
+    assert float(kernel.sum()) == pytest.approx(1.0, abs=1e-5)
+    occupied = np.argwhere(np.asarray(kernel) > 1e-6)
+    assert np.abs(occupied - 15).max() == 15
+    expected = np.asarray(apply.convolve(image / np.float32(255), kernel)) * 255
+    actual = blur.blur_picture(image, "trajectory", seed=7)
+    assert np.abs(actual - expected).max() <= 0.51
+
+
+def test_filters_are_the_plain_ones(image):
+    expected = ndimage.median_filter(image, (5, 5, 1), mode="mirror")
+    np.testing.assert_array_equal(blur.blur_picture(image, "median", kernel_size=5), expected)
+
+
+def test_official_darkens_borders_and_stretches(image):
+    official = blur.blur_picture(image, "trajectory", kernel_size=32, seed=1, compat="official")
+    assert official.shape == image.shape
+    assert official.min() == 0 and official.max() == 255
+    ours = blur.blur_picture(image, "trajectory", seed=1)
+    assert official[0].mean() < official[30:40].mean() * 0.8
+    assert ours[0].mean() > ours[30:40].mean() * 0.8
+
+
+@pytest.mark.parametrize(
+    ("method", "options", "message"),
+    [
+        ("box", {}, "method must be one of"),
+        ("camera", {"compat": "official"}, "only with the method trajectory"),
+        ("trajectory", {"compat": "old"}, "compat can only be"),
+        ("trajectory", {"kernel_size": 0}, "at least 1"),
+        ("camera", {"kernel_size": 2}, "at least 3"),
+        ("gaussian", {"kernel_size": 4}, "odd"),
+        ("trajectory", {"kernel_size": 80, "compat": "official"}, "at least 80x80"),
+    ],
+)
+def test_bad_calls_are_told(image, method, options, message):
+    with pytest.raises(UsageError, match=message):
+        blur.blur_picture(image, method, **options)

@@ -1,0 +1,66 @@
+"""Compiler options that are asked for once, and the cache on disk."""
+
+import os
+import subprocess
+import sys
+
+import jax
+import pytest
+
+from deblur_jax import compiler
+
+
+@pytest.fixture(autouse=True)
+def asked_anew():
+    compiler.compiler_options.cache_clear()
+    yield
+    compiler.compiler_options.cache_clear()
+
+
+def test_known_options_are_used_and_compile():
+    options = compiler.compiler_options()
+    assert options in ({}, compiler.CPU_OPTIONS)
+    assert compiler.jit(lambda x: 2 * x)(3.0) == 6.0
+
+
+def test_unknown_options_are_dropped(monkeypatch):
+    monkeypatch.setattr(compiler, "CPU_OPTIONS", {"xla_no_such_option_at_all": ""})
+    assert compiler.compiler_options() == {}
+    assert compiler.jit(lambda x: 2 * x)(3.0) == 6.0
+
+
+def test_accelerators_get_no_cpu_options(monkeypatch):
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    assert compiler.compiler_options() == {}
+
+
+def test_static_arguments_pass_through():
+    double = compiler.jit(lambda x, n: x * n, static_argnums=1)
+    assert double(3.0, 4) == 12.0
+
+
+def test_the_cache_is_filled(tmp_path):
+    program = (
+        "import jax; from deblur_jax import compiler\n"
+        "print(compiler.enable_compilation_cache())\n"
+        "jax.config.update('jax_persistent_cache_min_compile_time_secs', 0)\n"
+        "compiler.jit(lambda x: x @ x)(jax.numpy.ones((8, 8)))\n"
+    )
+    folder = tmp_path / "deep" / "cache"
+    environment = os.environ | {compiler.CACHE_VARIABLE: str(folder)}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == str(folder)
+    assert list(folder.iterdir())
+
+
+def test_a_cache_that_cannot_be_is_done_without(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv(compiler.CACHE_VARIABLE, str(tmp_path / "file" / "cache"))
+    assert compiler.enable_compilation_cache() is None
+    monkeypatch.setenv(compiler.CACHE_VARIABLE, "")
+    assert compiler.enable_compilation_cache() is None
+    monkeypatch.delenv(compiler.CACHE_VARIABLE)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert compiler.cache_folder() == tmp_path / ".cache" / "deblur_jax"

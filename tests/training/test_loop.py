@@ -1,0 +1,166 @@
+"""Whole runs: what they leave, and that an interrupted one ends in the same bits."""
+
+import json
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+from PIL import Image
+
+from configs import tiny
+from deblur_jax.errors import UsageError, UserError
+from deblur_jax.training import feed, loop
+from deblur_jax.weights import registry
+
+BATCH = 8  # the tests' eight virtual devices share it
+
+
+def tiny_config(pairs: Path, **train: Any) -> Any:
+    config = tiny.get_config()
+    config.data.pairs = str(pairs)
+    config.data.crop = 32
+    config.model.width = config.model.critic_width = 4
+    config.model.blocks = 1
+    config.train.update(
+        dict(
+            steps=6, batch_size=BATCH, critic_steps=1, pretrain_generator_steps=2, log_every=1,
+            checkpoint_every=4, images_every=3,
+        )
+    )  # fmt: skip
+    config.train.update(train)
+    return config
+
+
+@pytest.fixture
+def pairs(tmp_path: Path, rng: np.random.Generator) -> Path:
+    for folder in ("blur", "sharp"):
+        (tmp_path / "pairs" / folder).mkdir(parents=True)
+        for number in range(5):
+            pixels = rng.integers(0, 256, (40, 48, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "pairs" / folder / f"{number}.png")
+    return tmp_path / "pairs"
+
+
+def lines(workdir: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
+
+
+def timeless(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{k: v for k, v in r.items() if not k.startswith("time/")} for r in records]
+
+
+def test_a_run_leaves_what_it_should_and_has_nothing_to_do_twice(
+    pairs: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    workdir = tmp_path / "run"
+    assert loop.train(tiny_config(pairs), workdir) == 0
+    records = lines(workdir)
+    assert [r["step"] for r in records] == [1, 2, 3, 4, 5, 6]
+    losses = {name for name in records[0] if "loss" in name}
+    assert {"loss/generator", "loss/pixel", "loss/critic", "loss/gradient_penalty"} <= losses
+    for record in records:
+        assert {name for name in record if "loss" in name} == losses
+        assert all(isinstance(record[name], float) for name in losses)
+    assert json.loads((workdir / "config.json").read_text())["train"]["steps"] == 6
+    assert json.loads((workdir / "versions.json").read_text())["jax"] == jax.__version__
+    assert list(workdir.glob("events.out.tfevents.*"))
+    assert registry.load(workdir).name == "run@6"
+    capsys.readouterr()
+    assert loop.train(tiny_config(pairs), workdir) == 0
+    assert "nothing to do" in capsys.readouterr().out
+    assert lines(workdir) == records
+
+
+@pytest.mark.parametrize("placement", ["device", "host"])
+def test_interrupted_and_resumed_ends_in_the_same_bits(
+    pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, placement: str
+) -> None:
+    config = tiny_config(pairs)
+    config.data.placement = placement
+    assert loop.train(config, tmp_path / "through") == 0
+
+    real = feed.Feed.phase
+
+    def interrupting(self: feed.Feed, start: int, stop: int, pretrain: bool) -> Any:
+        step = real(self, start, stop, pretrain)
+        done = [start]
+
+        def wrapped(state: Any) -> Any:
+            done[0] += 1
+            if done[0] == 3:
+                os.kill(os.getpid(), signal.SIGTERM)
+            return step(state)
+
+        return wrapped
+
+    with monkeypatch.context() as patched:
+        patched.setattr(feed.Feed, "phase", interrupting)
+        assert loop.train(config, tmp_path / "halting") == 143
+    assert registry.load(tmp_path / "halting").name.endswith("@3")
+    assert loop.train(config, tmp_path / "halting") == 0
+    assert timeless(lines(tmp_path / "halting")) == timeless(lines(tmp_path / "through"))
+    one, two = (registry.load(tmp_path / name) for name in ("through", "halting"))
+    assert one.sha256 == two.sha256
+
+
+def test_host_and_device_placement_train_on_the_same_crops(pairs: Path, tmp_path: Path) -> None:
+    for placement in ("device", "host"):
+        config = tiny_config(pairs, steps=3)
+        config.data.placement = placement
+        loop.train(config, tmp_path / placement)
+    for a, b in zip(lines(tmp_path / "device"), lines(tmp_path / "host"), strict=True):
+        assert a["psnr/blurred"] == pytest.approx(b["psnr/blurred"], rel=1e-6)
+        assert a["loss/pixel"] == pytest.approx(b["loss/pixel"], rel=1e-4)
+
+
+def test_another_network_in_the_workdir_is_refused_by_field(pairs: Path, tmp_path: Path) -> None:
+    config = tiny_config(pairs, steps=1, pretrain_generator_steps=0)
+    loop.train(config, tmp_path / "run")
+    before = (tmp_path / "run" / "config.json").read_text()
+    config.model.width, config.train.steps = 6, 2
+    with pytest.raises(UsageError, match=r"model\.width = 4, not 6"):
+        loop.train(config, tmp_path / "run")
+    assert (tmp_path / "run" / "config.json").read_text() == before
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"data.pairs": "/nowhere/pairs"}, "/nowhere/pairs"),
+        ({"data.crop": 64}, "48x40 pixels, smaller than the crop of 64x64"),
+        ({"data.placement": "disk"}, "data.placement is 'disk'"),
+        ({"train.batch_size": 0}, "train.batch_size is 0"),
+        ({"train.batch_size": 3}, "8 devices cannot share"),
+        ({"train.precision": "float8"}, "train.precision is 'float8'"),
+        ({"loss.pixel": "psnr"}, "loss.pixel is 'psnr'"),
+        ({"model.norm": "layer"}, "model.norm is 'layer'"),
+        ({"loss.perceptual_weight": 1.0}, "loss.vgg_weights"),
+    ],
+)
+def test_what_is_wrong_is_said_before_anything_is_written(
+    pairs: Path, tmp_path: Path, change: dict[str, Any], sentence: str
+) -> None:
+    config = tiny_config(pairs)
+    config.update_from_flattened_dict(change)
+    with pytest.raises(UserError) as caught:
+        loop.train(config, tmp_path / "run")
+    assert sentence in str(caught.value) and "\n" not in str(caught.value)
+    assert not (tmp_path / "run" / "config.json").exists()
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(pairs: Path, tmp_path: Path) -> None:
+    config = tiny_config(pairs, learning_rate=float("nan"), pretrain_generator_steps=0)
+    with pytest.raises(UserError, match="is not finite at step"):
+        loop.train(config, tmp_path / "run")
+
+
+def test_a_torn_line_of_metrics_is_dropped(tmp_path: Path) -> None:
+    from deblur_jax.training.writers import Writers
+
+    (tmp_path / "metrics.jsonl").write_text('{"step": 1}\n{"step": 2}\n{"step": 3, "lo')
+    Writers(tmp_path, resume_step=1).close()
+    assert lines(tmp_path) == [{"step": 1}]

@@ -1,0 +1,230 @@
+"""Steps against plain autodiff and Adam written out, and one device against eight."""
+
+from collections.abc import Callable
+from functools import cache, partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from deblur_jax import losses
+from deblur_jax.models import CriticConfig, GeneratorConfig, apply_critic, apply_generator
+from deblur_jax.training import parallel, steps
+from deblur_jax.training.state import Recipe, TrainState, init_state
+
+SIZE = 32
+RECIPE = Recipe(
+    generator=GeneratorConfig(width=4, blocks=1, dropout=0.0),
+    critic=CriticConfig(width=4),
+    learning_rate=lambda step: jnp.float32(1e-3),
+    pixel_weight=0.5,
+    critic_steps=2,
+)
+
+
+def make_batch(slices: int, size: int = 8) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(1)
+    draw = lambda: rng.uniform(-1, 1, (slices, size, SIZE, SIZE, 3)).astype(np.float32)  # noqa: E731
+    index = np.arange(slices * size, dtype=np.uint32).reshape(slices, size)
+    return {"blurred": draw(), "sharp": draw(), "index": index}
+
+
+@cache
+def jitted(function: Callable, recipe: Recipe, **options: object) -> Callable:
+    """Compiled once for all tests that need the same."""
+    return jax.jit(partial(function, recipe=recipe, **options))
+
+
+def one_slice(batch: dict, number: int) -> dict:
+    return jax.tree.map(lambda x: x[number], batch)
+
+
+def assert_trees_close(a: object, b: object, rtol: float, floor: float) -> None:
+    """Element by element, relative to the largest element of each leaf."""
+    for (path, x), y in zip(
+        jax.tree_util.tree_leaves_with_path(a), jax.tree.leaves(b), strict=True
+    ):
+        x, y = np.asarray(x), np.asarray(y)
+        scale = max(float(np.abs(x).max(initial=0)), floor)
+        np.testing.assert_allclose(x, y, atol=rtol * scale, rtol=0, err_msg=str(path))
+
+
+def without_dead_biases(tree: dict) -> list:
+    """Leaves out biases in front of an instance norm, whose gradients are pure rounding."""
+    alive = ("tail", "score", "conv_0")
+
+    def dead(path: tuple) -> bool:
+        return path[-1].key == "bias" and path[0].key not in alive
+
+    return [(p, x) for p, x in jax.tree_util.tree_leaves_with_path(tree) if not dead(p)]
+
+
+def test_critic_step_is_adam_on_wasserstein_plus_penalty() -> None:
+    state, batch = init_state(jax.random.key(0), RECIPE), one_slice(make_batch(1), 0)
+    new, scalars = jitted(steps.critic_step, RECIPE)(state, batch)
+    restore = jax.jit(lambda p, x: apply_generator(p, x, RECIPE.generator))
+    fake = restore(state.generator, batch["blurred"])
+    alpha = steps._alphas(RECIPE, batch["index"], 0, None)
+    assert alpha.shape == (8,) and len(np.unique(alpha)) == 8
+
+    def loss(params: dict) -> jax.Array:
+        critic = lambda x: apply_critic(params, x, RECIPE.critic)  # noqa: E731
+        distance = critic(fake).mean() - critic(batch["sharp"]).mean()
+        return distance + 10 * losses.gradient_penalty(critic, batch["sharp"], fake, alpha)
+
+    value, gradient = jax.jit(jax.value_and_grad(loss))(state.critic)
+    np.testing.assert_allclose(scalars["loss/critic"], value, rtol=1e-5)
+    # The first step of Adam is lr * g / (|g| + eps), whatever its decays.
+    expected = jax.tree.map(lambda p, g: p - 1e-3 * g / (jnp.abs(g) + 1e-8), state.critic, gradient)
+    kernel = lambda tree: tree["conv_1"]["kernel"]  # noqa: E731
+    large = np.abs(kernel(gradient)) > 1e-4
+    np.testing.assert_allclose(kernel(new.critic)[large], kernel(expected)[large], atol=1e-6)
+    jax.tree.map(np.testing.assert_array_equal, new.generator, state.generator)
+
+
+def test_generator_step_is_adam_on_the_weighted_sum() -> None:
+    recipe = RECIPE._replace(adversarial_weight=0.3, average_decay=0.5)
+    state, batch = init_state(jax.random.key(0), recipe), one_slice(make_batch(1), 0)
+    new, scalars = jitted(steps.generator_step, recipe)(state, batch)
+
+    def loss(params: dict) -> jax.Array:
+        restored = apply_generator(params, batch["blurred"], recipe.generator)
+        score = apply_critic(state.critic, restored, recipe.critic).mean()
+        return 0.5 * jnp.abs(restored - batch["sharp"]).mean() - 0.3 * score
+
+    value, gradient = jax.jit(jax.value_and_grad(loss))(state.generator)
+    np.testing.assert_allclose(scalars["loss/generator"], value, rtol=1e-5)
+    tail = gradient["tail"]["kernel"]
+    expected = state.generator["tail"]["kernel"] - 1e-3 * tail / (jnp.abs(tail) + 1e-8)
+    np.testing.assert_allclose(new.generator["tail"]["kernel"], expected, atol=1e-6)
+    assert int(new.step) == 1
+    # The first average keeps 1 / 10 of the draw.
+    average = 0.1 * state.generator["tail"]["kernel"] + 0.9 * new.generator["tail"]["kernel"]
+    np.testing.assert_allclose(new.average["tail"]["kernel"], average, atol=1e-6)
+    jax.tree.map(np.testing.assert_array_equal, new.critic, state.critic)
+
+
+def test_norm_limit_and_decay_are_applied() -> None:
+    recipe = RECIPE._replace(adversarial_weight=0.0, clip_norm=1e-3, weight_decay=0.1, adam_b1=0.9)
+    state, batch = init_state(jax.random.key(0), recipe), one_slice(make_batch(1), 0)
+    new, scalars = jitted(steps.generator_step, recipe)(state, batch)
+    loss = lambda p: steps.generator_loss(p, state, batch, recipe, None)[0]  # noqa: E731
+    gradient = jax.jit(jax.grad(loss))(state.generator)
+    norm = float(np.sqrt(sum(np.square(g).sum() for g in jax.tree.leaves(gradient))))
+    np.testing.assert_allclose(scalars["gradient_norm/generator"], norm, rtol=1e-5)
+    assert norm > 1e-3
+    first_moment = jax.tree.map(lambda g: 0.1 * g * 1e-3 / norm, gradient)
+    assert_trees_close(new.generator_moments.mu, first_moment, 1e-4, 1e-12)
+    clipped = gradient["tail"]["kernel"] * 1e-3 / norm
+    old = state.generator["tail"]["kernel"]
+    expected = old - 1e-3 * (clipped / (jnp.abs(clipped) + 1e-8) + 0.1 * old)
+    np.testing.assert_allclose(new.generator["tail"]["kernel"], expected, atol=1e-6)
+
+
+def test_train_step_makes_fresh_critic_updates_then_one_of_the_generator() -> None:
+    state, batch = init_state(jax.random.key(0), RECIPE), make_batch(RECIPE.slices)
+    assert RECIPE.slices == 3
+    new, scalars = jitted(steps.train_step, RECIPE)(state, batch)
+    expected = state
+    for number in (1, 2):
+        expected, _ = jitted(steps.critic_step, RECIPE)(expected, one_slice(batch, number))
+    expected, last = jitted(steps.generator_step, RECIPE)(expected, one_slice(batch, 0))
+    np.testing.assert_allclose(scalars["loss/generator"], last["loss/generator"], rtol=1e-4)
+    assert int(new.step) == 1 and int(new.critic_moments.count) == 2
+    kernels = lambda s: s.critic["conv_2"]["kernel"]  # noqa: E731
+    assert float(jnp.abs(kernels(new) - kernels(state)).max()) > 5e-4
+    assert float(jnp.abs(kernels(new) - kernels(expected)).mean()) < 2e-5
+
+
+def test_the_authors_habit_uses_one_batch_with_new_alphas() -> None:
+    recipe = RECIPE._replace(critic_data="same", alpha="batch")
+    assert recipe.slices == 1
+    state, batch = init_state(jax.random.key(0), recipe), make_batch(1)
+    new, _ = jitted(steps.train_step, recipe)(state, batch)
+    assert int(new.critic_moments.count) == 2
+    alphas = [steps._alphas(recipe, batch["index"][0], draw, None) for draw in range(2)]
+    assert alphas[0].shape == (1,) and alphas[0] != alphas[1]
+
+
+def test_pretraining_leaves_the_critic_alone_and_names_every_loss() -> None:
+    state, batch = init_state(jax.random.key(0), RECIPE), make_batch(RECIPE.slices)
+    alone = jitted(steps.train_step, RECIPE, pretrain=True)
+    new, scalars = alone(state, one_slice_of_all(batch))
+    jax.tree.map(np.testing.assert_array_equal, new.critic, state.critic)
+    _, full = jitted(steps.train_step, RECIPE)(state, batch)
+    assert set(scalars) == set(full)
+    np.testing.assert_allclose(scalars["loss/generator"], 0.5 * scalars["loss/pixel"], rtol=1e-6)
+
+
+def one_slice_of_all(batch: dict) -> dict:
+    return jax.tree.map(lambda x: x[:1], batch)
+
+
+@pytest.mark.parametrize(
+    ("mapped", "critic_data"), [("pmap", "fresh"), ("shard_map", "fresh"), ("shard_map", "same")]
+)
+def test_eight_devices_do_what_one_does(mapped: str, critic_data: str) -> None:
+    if jax.device_count() != 8:
+        pytest.skip("needs eight devices")
+    recipe = RECIPE._replace(
+        generator=GeneratorConfig(width=4, blocks=1, dropout=0.5),
+        critic_data=critic_data,
+        alpha="sample" if critic_data == "fresh" else "batch",
+        average_decay=0.9,
+        critic_steps=1,
+    )
+    state, batch = init_state(jax.random.key(0), recipe), make_batch(recipe.slices)
+    one, scalars = jitted(steps.train_step, recipe)(state, batch)
+    split = jax.tree.map(lambda x: np.stack(np.split(x, 8, axis=1)), batch)
+    step = partial(steps.train_step, recipe=recipe, axis=parallel.AXIS)
+    wrap = parallel.pmap_step if mapped == "pmap" else parallel.shard_map_step
+    eight, mapped_scalars = wrap(step, (None, 0))(jax.tree.map(jnp.copy, state), split)
+    for name, value in scalars.items():
+        np.testing.assert_allclose(mapped_scalars[name], value, rtol=1e-5, atol=1e-7, err_msg=name)
+    # After one step Adam's first moment is (1 - b1) times the gradient.
+    for moments in ("generator_moments", "critic_moments"):
+        mu_one, mu_eight = getattr(one, moments).mu, getattr(eight, moments).mu
+        for (path, x), (_, y) in zip(
+            without_dead_biases(mu_one), without_dead_biases(mu_eight), strict=True
+        ):
+            assert_trees_close({str(path): x}, {str(path): y}, 1e-5, 1e-6)
+
+
+def test_a_checked_shard_map_refuses_a_forgotten_mean() -> None:
+    step = lambda state, x: (state, {"loss": (x * state).mean()})  # noqa: E731
+    with pytest.raises(Exception, match=r"(?i)vary|replicat|vma"):
+        parallel.shard_map_step(step, (None, 0))(jnp.ones(()), np.ones((8, 2), np.float32))
+
+
+def test_batch_norm_statistics_are_synchronised() -> None:
+    recipe = RECIPE._replace(
+        generator=GeneratorConfig(width=4, blocks=1, norm="batch", dropout=0.0),
+        adversarial_weight=0.0,
+        pixel_weight=1.0,
+    )
+    state, batch = init_state(jax.random.key(0), recipe), make_batch(1)
+    one, _ = jitted(steps.train_step, recipe)(state, batch)
+    split = jax.tree.map(lambda x: np.stack(np.split(x, 8, axis=1)), batch)
+    step = partial(steps.train_step, recipe=recipe, axis=parallel.AXIS)
+    eight, _ = parallel.pmap_step(step, (None, 0))(jax.tree.map(jnp.copy, state), split)
+    assert_trees_close(one.batch_stats, eight.batch_stats, 1e-4, 1e-6)
+    moved = jax.tree.leaves(jax.tree.map(lambda a, b: jnp.abs(a - b).max(), one.batch_stats, state.batch_stats))
+    assert min(map(float, moved)) > 0
+
+
+def test_bfloat16_keeps_parameters_in_float32_and_losses_near() -> None:
+    state, batch = init_state(jax.random.key(0), RECIPE), make_batch(RECIPE.slices)
+    _, full = jitted(steps.train_step, RECIPE)(state, batch)
+    low = RECIPE._replace(dtype=jnp.bfloat16)
+    new, half = jitted(steps.train_step, low)(state, batch)
+    assert {leaf.dtype for leaf in jax.tree.leaves(new.generator)} == {jnp.dtype("float32")}
+    np.testing.assert_allclose(half["loss/pixel"], full["loss/pixel"], rtol=0.02)
+    np.testing.assert_allclose(half["loss/gradient_penalty"], full["loss/gradient_penalty"], rtol=0.1)
+
+
+def test_state_has_no_critic_where_none_is_used() -> None:
+    state = init_state(jax.random.key(0), RECIPE._replace(adversarial_weight=0.0))
+    assert isinstance(state, TrainState) and state.critic == {} and state.average == {}
+    assert isinstance(state.generator_moments, optax.ScaleByAdamState)
