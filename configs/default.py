@@ -1,4 +1,5 @@
-"""Every field of a configuration, with its unit and the paper's value. Presets override a few of them.
+"""Every field of a configuration, with its unit and the paper's value. Presets override a few of
+them.
 
 'Paper' is DeblurGAN, arXiv 1711.07064; what it leaves open is as in the authors' code at dd9e940.
 """
@@ -47,7 +48,9 @@ def get_config() -> ConfigDict:
     loss.adversarial_weight = 1.0  # 0 trains no critic
     loss.gradient_penalty_weight = 10.0  # WGAN-GP: 10
     loss.gradient_penalty_norm = "sample"  # 'sample' (WGAN-GP) or 'pixel' (authors' code)
-    loss.gradient_penalty_reduce = "mean"  # of each sample's scores: 'mean' or 'sum' (authors' code)
+    loss.gradient_penalty_reduce = (
+        "mean"  # of each sample's scores: 'mean' or 'sum' (authors' code)
+    )
     loss.gradient_penalty_alpha = "sample"  # 'sample' (WGAN-GP) or 'batch' (authors' code)
 
     config.train = train = ConfigDict()

@@ -4,10 +4,11 @@
         --config.data.pairs=GOPRO_Large/train --config.loss.vgg_weights=vgg19.npz
 
 Where the paper is silent the authors' code at dd9e940 decides, with three departures that are the
-paper's own words: the penalty's norm is over the whole picture, alpha is drawn for each sample, and the
-perceptual loss stands behind the activation, on pictures pre-processed as VGG19 was trained. The average
-of the parameters is kept beside them, which the paper does not do; --config.train.average_decay=0
-leaves it out. The paper halves GoPro's frames before it crops: give it halved frames.
+paper's own words: the penalty's norm is over the whole picture, alpha is drawn for each sample,
+and the perceptual loss stands behind the activation, on pictures pre-processed as VGG19 was
+trained. The average of the parameters is kept beside them, which the paper does not do;
+--config.train.average_decay=0 leaves it out. The paper halves GoPro's frames before it crops: give
+it halved frames.
 
 Hardware and time: the paper gives 6 days on a Titan X. Score: not run to the end here.
 """

@@ -2,8 +2,8 @@
 
     python main.py --config=configs/tiny.py --workdir=out/tiny
 
-Without --config.data.pairs=DIR it blurs the photographs that scikit-image bundles. It is far too small
-and short to restore anything.
+Without --config.data.pairs=DIR it blurs the photographs that scikit-image bundles. It is far too
+small and short to restore anything.
 """
 
 from ml_collections import ConfigDict

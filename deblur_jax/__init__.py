@@ -1,8 +1,8 @@
 """DeblurGAN in JAX and Flax: restores blurred photographs, and trains what restores them.
 
-    import deblur_jax
-    restorer = deblur_jax.load("default")
-    sharp = restorer(image)  # uint8[H, W, 3] -> uint8[H, W, 3]
+import deblur_jax
+restorer = deblur_jax.load("default")
+sharp = restorer(image)  # uint8[H, W, 3] -> uint8[H, W, 3]
 """
 
 from typing import TYPE_CHECKING

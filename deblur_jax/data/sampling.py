@@ -1,8 +1,8 @@
 """Which crop a training sample is: a pure function of the seed and the sample's global number.
 
 Nothing here has state, and nothing but 32-bit integer arithmetic happens, so NumPy on the host and
-`jax.numpy` inside a jitted step agree bit for bit, any number of devices or hosts sees the same data,
-and resuming means nothing more than going on with the next number.
+`jax.numpy` inside a jitted step agree bit for bit, any number of devices or hosts sees the same
+data, and resuming means nothing more than going on with the next number.
 """
 
 from typing import Any, NamedTuple
@@ -109,8 +109,8 @@ def plan(
       crop: side of the square crop in pixels.
       seed: of the run.
       augment: `none`, `flip` (left and right, half of the samples) or `dihedral` (all eight ways).
-      entries: int32[E], the pair of each entry of an epoch, so that a pair may stand more than once;
-        None lets each pair stand once.
+      entries: int32[E], the pair of each entry of an epoch, so that a pair may stand more than
+        once; None lets each pair stand once.
       xp: `numpy` or `jax.numpy`.
 
     Returns:

@@ -15,17 +15,15 @@ ArrayPair = tuple[np.ndarray, np.ndarray]
 BUNDLED_PHOTOGRAPHS = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg")
 
 
-def read_pairs(
-    directory: str | Path, *, crop: int, match_means: bool = False
-) -> list[ArrayPair]:
+def read_pairs(directory: str | Path, *, crop: int, match_means: bool = False) -> list[ArrayPair]:
     """All pairs of a directory, decoded.
 
     Args:
       directory: in a layout that `pairs.find_pairs` accepts.
       crop: the smallest height and width allowed, in pixels.
-      match_means: shifts each blurred picture to its sharp twin's mean. Frames that were averaged in
-        linear light are some grey levels brighter than their twin, which a network would learn as a
-        change of brightness.
+      match_means: shifts each blurred picture to its sharp twin's mean. Frames that were averaged
+        in linear light are some grey levels brighter than their twin, which a network would learn
+        as a change of brightness.
 
     Returns:
       (blurred, sharp), each uint8[H, W, 3].

@@ -30,9 +30,7 @@ def evaluate_run(config: Any, workdir: str | Path) -> dict[str, Any]:
     workdir = Path(workdir)
     restorer = Restorer(registry.load(workdir), precision=config.train.precision)
     pairs, dataset = _pairs(config, workdir)
-    results = evaluate_pairs(
-        pairs, restorer, protocol=config.evaluate.protocol, dataset=dataset
-    )
+    results = evaluate_pairs(pairs, restorer, protocol=config.evaluate.protocol, dataset=dataset)
     write_results(workdir / "results.json", results)
     print(summary(results), flush=True)
     return results

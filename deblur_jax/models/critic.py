@@ -59,7 +59,8 @@ def apply(
       params: from `init`.
       x: float32[B, H, W, 3] in [-1, 1], H and W at least 16.
       config: the shape that `params` were drawn with.
-      dtype: of the convolutions; norms' statistics and the scores have float32's precision at least.
+      dtype: of the convolutions; norms' statistics and the scores have float32's precision at
+        least.
       axis_name: a mapped axis over which a batch norm averages its statistics.
 
     Returns:

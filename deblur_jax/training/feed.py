@@ -1,7 +1,7 @@
 """How data reaches a step: from the host through tf.data, or cut on the device from resident pairs.
 
-Either way the step sees float32[S, B, crop, crop, 3] with the samples' global numbers, and the numbers
-decide everything else; see `deblur_jax.data.sampling`.
+Either way the step sees float32[S, B, crop, crop, 3] with the samples' global numbers, and the
+numbers decide everything else; see `deblur_jax.data.sampling`.
 """
 
 from collections.abc import Callable, Iterator
@@ -21,7 +21,9 @@ PREVIEWS = 4  # crops whose restoration is shown in TensorBoard
 Step = Callable[[TrainState], tuple[TrainState, steps.Scalars]]
 
 
-def first_sample(step: Any, pretrain_steps: int, slices: int, batch_size: int, pretrain: bool) -> Any:
+def first_sample(
+    step: Any, pretrain_steps: int, slices: int, batch_size: int, pretrain: bool
+) -> Any:
     """Global number of a step's first sample; pretraining steps use one slice each."""
     if pretrain:
         return step * batch_size
@@ -53,7 +55,8 @@ class Feed:
         devices = jax.device_count()
         if self._batch_size % devices:
             raise UsageError(
-                f"train.batch_size is {self._batch_size}, which {devices} devices cannot share evenly"
+                f"train.batch_size is {self._batch_size}, "
+                f"which {devices} devices cannot share evenly"
             )
 
     def place(self, packed: resident.Resident) -> None:

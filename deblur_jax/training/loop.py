@@ -11,6 +11,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from deblur_jax.atomic import write_text
 from deblur_jax.data import resident, training_set
 from deblur_jax.data.pairs import find_pairs
 from deblur_jax.errors import UsageError, UserError
@@ -19,7 +20,7 @@ from deblur_jax.training.feed import Feed, Step
 from deblur_jax.training.recipe import make_recipe
 from deblur_jax.training.state import Recipe, TrainState, init_state
 from deblur_jax.training.validation import Validation
-from deblur_jax.training.writers import Writers, versions, write_text
+from deblur_jax.training.writers import Writers, versions
 from deblur_jax.weights.checkpoints import Checkpoints
 
 CONFIG = "config.json"
@@ -96,7 +97,9 @@ def _feed(config: Any, recipe: Recipe) -> Feed:
     own = bool(data.pairs)
     bundled = data.photographs == "scikit-image"
     pairs, repeats = training_set.gather(
-        folders=[(data.pairs, 1)] if own else [(root / name, times) for name, times in data.mixture],
+        folders=[(data.pairs, 1)]
+        if own
+        else [(root / name, times) for name, times in data.mixture],
         photographs=data.photographs if bundled else root / data.photographs,
         synthetic=0 if own else data.synthetic,
         synthetic_size=data.synthetic_size,
@@ -149,7 +152,10 @@ class _Run:
         ))  # fmt: skip
         pretrain = self._config.train.pretrain_generator_steps if self._recipe.adversarial else 0
         with _signals() as caught:
-            for start, stop, alone in ((0, min(pretrain, self._last), True), (pretrain, self._last, False)):
+            for start, stop, alone in (
+                (0, min(pretrain, self._last), True),
+                (pretrain, self._last, False),
+            ):
                 if max(start, done) < stop:
                     step = self._feed.phase(max(start, done), stop, alone)
                     state, done = self._phase(state, max(start, done), stop, step, caught)
@@ -186,7 +192,8 @@ class _Run:
         if lost:
             saved = self._checkpoints.latest()
             raise UserError(
-                f"{lost[0]} is not finite at step {step}; the latest checkpoint is of step {saved or 0}"
+                f"{lost[0]} is not finite at step {step}; "
+                f"the latest checkpoint is of step {saved or 0}"
             )
         due = lambda every: every and (step % every == 0 or step == self._last)  # noqa: E731
         params = state.average if self._recipe.average_decay else state.generator
@@ -198,7 +205,11 @@ class _Run:
         values["time/images_per_second"] = rate * self._config.train.batch_size
         self._writers.scalars(step, values)
         left = time.strftime("%H:%M:%S", time.gmtime((self._last - step) / max(rate, 1e-9)))
-        score = f"  validation {values['validation/psnr']:.3f} dB" if "validation/psnr" in values else ""
+        score = (
+            f"  validation {values['validation/psnr']:.3f} dB"
+            if "validation/psnr" in values
+            else ""
+        )
         print(
             f"step {step}/{self._last}  loss {values['loss/generator']:.5f}  "
             f"psnr {values['psnr/restored']:.2f} ({values['psnr/blurred']:.2f} blurred){score}  "
@@ -231,7 +242,7 @@ def _signals() -> Iterator[list[int]]:
 
     def note(number: int, frame: Any) -> None:
         caught.append(number)
-        signal.signal(number, before[number])  # a second one ends it at once
+        signal.signal(number, before[signal.Signals(number)])  # a second one ends it at once
 
     try:
         for number in handled:

@@ -20,9 +20,9 @@ def mean(tree: Any, axis: str | None) -> Any:
 def varying(tree: Any, axis: str | None) -> Any:
     """Marks replicated values as differing per device, which the gradient of them then does.
 
-    Under a checked `shard_map` the gradient with respect to a replicated value is already summed over
-    the devices, and `mean` of it would be too large by their number; with this it is the same under
-    `pmap`, checked and unchecked `shard_map`.
+    Under a checked `shard_map` the gradient with respect to a replicated value is already summed
+    over the devices, and `mean` of it would be too large by their number; with this it is the same
+    under `pmap`, checked and unchecked `shard_map`.
     """
     if axis is None:
         return tree
@@ -57,7 +57,8 @@ def pmap_step(step: Callable[..., Any], in_axes: tuple[int | None, ...]) -> Call
     """Maps a per-device step over all devices with `jax.pmap`.
 
     Args:
-      step: `(state, own, *data) -> (state, scalars)`, using `AXIS`; both results the same on all devices.
+      step: `(state, own, *data) -> (state, scalars)`, using `AXIS`; both results the same on all
+        devices.
       in_axes: for each argument 0 if it has a leading device axis, else None; the state's is None.
 
     Returns:
@@ -67,7 +68,7 @@ def pmap_step(step: Callable[..., Any], in_axes: tuple[int | None, ...]) -> Call
         step,
         axis_name=AXIS,
         in_axes=in_axes,
-        out_axes=None,  # type: ignore[arg-type]
+        out_axes=None,
         donate_argnums=0,
     )
 
@@ -77,8 +78,8 @@ def shard_map_step(
 ) -> Callable[..., Any]:
     """The same step under `jax.shard_map` with its replication checked.
 
-    A forgotten mean over devices, silent under `pmap`, is an error here at trace time. Arguments with
-    axis 0 are `[devices, ...]` as under `pmap`.
+    A forgotten mean over devices, silent under `pmap`, is an error here at trace time. Arguments
+    with axis 0 are `[devices, ...]` as under `pmap`.
     """
     mesh = Mesh(np.array(devices if devices is not None else jax.devices()), (AXIS,))
 

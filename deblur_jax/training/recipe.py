@@ -54,7 +54,9 @@ def make_recipe(config: Any) -> Recipe:
     if not (loss.pixel_weight or loss.perceptual_weight or loss.adversarial_weight):
         raise UsageError("all weights under loss are 0: there is nothing to train")
     if loss.adversarial_weight and train.critic_steps < 1:
-        raise UsageError("train.critic_steps must be at least 1 where loss.adversarial_weight is not 0")
+        raise UsageError(
+            "train.critic_steps must be at least 1 where loss.adversarial_weight is not 0"
+        )
     dtype = PRECISIONS[train.precision]
     return Recipe(
         generator=generator_config(config),
@@ -90,8 +92,8 @@ def make_recipe(config: Any) -> Recipe:
 def _features(path: str, dtype: Any) -> Any:
     if not path:
         raise UserError(
-            "loss.perceptual_weight is not 0 and loss.vgg_weights names no file: give an .npz of Keras' "
-            "VGG19 weights, or set loss.perceptual_weight to 0"
+            "loss.perceptual_weight is not 0 and loss.vgg_weights names no file: give an .npz of "
+            "Keras' VGG19 weights, or set loss.perceptual_weight to 0"
         )
     params = vgg.load(Path(path).expanduser())
     return lambda pictures: vgg.apply(params, pictures, dtype=dtype)

@@ -14,8 +14,8 @@ def learning_rate(
     """A schedule from step 0 to `steps`.
 
     Args:
-      kind: `constant_linear` is `base` for the share `decay_start` of the run, then falls linearly to
-        zero (DeblurGAN: 150 of 300 epochs); `cosine` falls along half a cosine from the start.
+      kind: `constant_linear` is `base` for the share `decay_start` of the run, then falls linearly
+        to zero (DeblurGAN: 150 of 300 epochs); `cosine` falls along half a cosine from the start.
       base: the highest rate.
       steps: of the whole run.
       warmup_steps: over which the rate first rises linearly.

@@ -197,8 +197,9 @@ def train_step(
 
     Args:
       state: the run's state.
-      batch: slices stacked in front: blurred, sharp float32[S, B, H, W, 3], index uint32[S, B]. Slice 0
-        is the generator's; the others are the critic's, S = `recipe.slices`, or 1 when pretraining.
+      batch: slices stacked in front: blurred, sharp float32[S, B, H, W, 3], index uint32[S, B].
+        Slice 0 is the generator's; the others are the critic's,
+        S = `recipe.slices`, or 1 when pretraining.
       recipe: what to do.
       axis: the mapped axis or None.
       pretrain: leaves the critic out, and its losses stand at 0.
@@ -230,6 +231,6 @@ def train_step(
 
 
 def _absent_critic() -> Scalars:
-    """The critic's scalars while only the generator is trained, so that each line has every loss."""
+    """The critic's scalars while only the generator is trained: each line has every loss."""
     names = ("loss/critic", "loss/critic_wasserstein", "loss/gradient_penalty", "loss/adversarial")
     return {name: jnp.zeros(()) for name in (*names, "gradient_norm/critic")}

@@ -24,7 +24,10 @@ class Validation:
         """
         multiple = size_multiple(config)
         self._pairs = [
-            tuple(p[: p.shape[0] // multiple * multiple, : p.shape[1] // multiple * multiple] for p in pair)
+            tuple(
+                p[: p.shape[0] // multiple * multiple, : p.shape[1] // multiple * multiple]
+                for p in pair
+            )
             for pair in pairs
         ]
 

@@ -1,7 +1,8 @@
-"""Where a run's numbers and pictures go: `metrics.jsonl`, TensorBoard events, a line on the terminal.
+"""Where a run's numbers and pictures go: `metrics.jsonl`, TensorBoard events, a line on the
+terminal.
 
-clu and TensorFlow stay behind this file, and a machine without them trains all the same: it writes the
-JSON lines, which hold every number, and leaves the events out.
+clu and TensorFlow stay behind this file, and a machine without them trains all the same: it writes
+the JSON lines, which hold every number, and leaves the events out.
 """
 
 import importlib.metadata
@@ -14,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from deblur_jax.atomic import write_text
 from deblur_jax.errors import UserError
 from deblur_jax.version import __version__
 
@@ -64,7 +66,8 @@ class Writers:
 
             overview = parameter_overview.get_parameter_overview
             self._board.write_texts(
-                step, {f"layers/{name}": f"```\n{overview(tree)}\n```" for name, tree in trees.items()}
+                step,
+                {f"layers/{name}": f"```\n{overview(tree)}\n```" for name, tree in trees.items()},
             )
 
     def flush(self) -> None:
@@ -83,7 +86,9 @@ def _tensorboard(workdir: Path) -> Any | None:
     try:
         from clu import metric_writers
     except ImportError:
-        print("TensorBoard events are left out: clu or TensorFlow is not installed", file=sys.stderr)
+        print(
+            "TensorBoard events are left out: clu or TensorFlow is not installed", file=sys.stderr
+        )
         return None
     return metric_writers.SummaryWriter(str(workdir))
 
@@ -99,17 +104,6 @@ def _lines(path: Path) -> list[dict[str, Any]]:
         except ValueError:
             break
     return lines
-
-
-def write_text(path: Path, text: str) -> None:
-    """Writes a file that appears as a whole; raises a UserError where it cannot."""
-    temporary = path.with_name(f".{path.name}.partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(text)
-        temporary.replace(path)
-    except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror}") from error
 
 
 def versions() -> dict[str, Any]:

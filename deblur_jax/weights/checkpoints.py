@@ -1,7 +1,7 @@
 """Checkpoints of a training run, by Orbax; the one file that knows it.
 
-A checkpoint holds two items: `state`, a tree of arrays, and `meta`, JSON that says which generator the
-arrays belong to. Saving is asynchronous and atomic: one that was cut off is not listed.
+A checkpoint holds two items: `state`, a tree of arrays, and `meta`, JSON that says which generator
+the arrays belong to. Saving is asynchronous and atomic: one that was cut off is not listed.
 """
 
 from pathlib import Path
@@ -84,8 +84,8 @@ class Checkpoints:
 
         Args:
           step: a step that was saved.
-          like: a tree of arrays or shapes. Where it is a dict it may lack branches of what was saved,
-            which are then not read.
+          like: a tree of arrays or shapes. Where it is a dict it may lack branches of what was
+            saved, which are then not read.
 
         Returns:
           A tree of NumPy arrays with the structure of `like`.

@@ -24,7 +24,7 @@ from deblur_jax.models.generator import init_stats
 
 FORMAT = "deblur_jax/1"
 SHIPPED = Path(__file__).parent / "shipped"
-_HASHES = SHIPPED / "sha256.json"
+HASHES = SHIPPED / "sha256.json"
 # What taking a file apart can raise where it is damaged, of another kind or of another make.
 _UNREADABLE = (OSError, SafetensorError, ValueError, KeyError, TypeError, AttributeError)
 
@@ -137,9 +137,9 @@ def _cast(tree: Any, dtype: Any = np.float32) -> dict[str, np.ndarray]:
 def _load_shipped(name: str) -> Weights:
     weights = _load_file(SHIPPED / f"{name}.safetensors", name)
     try:
-        expected = str(json.loads(_HASHES.read_text())[name])
+        expected = str(json.loads(HASHES.read_text())[name])
     except (OSError, ValueError, KeyError) as error:
-        raise UserError(f"{_HASHES} has no hash of the shipped weights {name!r}") from error
+        raise UserError(f"{HASHES} has no hash of the shipped weights {name!r}") from error
     if weights.sha256 != expected:
         raise UserError(
             f"the shipped weights {name!r} are damaged: their sha256 is {weights.sha256[:12]}…, "

@@ -33,8 +33,9 @@ def test_order_looks_random() -> None:
 
 def test_numpy_and_jitted_jax_agree_bit_for_bit() -> None:
     index = np.arange(5000, dtype=np.uint32) * 7919
-    sizes = dict(heights=np.array([300, 256, 720]), widths=np.array([400, 256, 1280]))
-    options = dict(crop=256, seed=3, augment="dihedral", entries=np.array([0, 1, 1, 2], np.int32))
+    sizes = {"heights": np.array([300, 256, 720]), "widths": np.array([400, 256, 1280])}
+    entries = np.array([0, 1, 1, 2], np.int32)
+    options = {"crop": 256, "seed": 3, "augment": "dihedral", "entries": entries}
     host = sampling.plan(index, **sizes, **options)
     device = jax.jit(lambda i: sampling.plan(i, **sizes, **options, xp=jnp))(index)
     for name, a, b in zip(host._fields, host, device, strict=True):

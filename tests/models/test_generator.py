@@ -136,7 +136,7 @@ def test_each_residual_block_draws_one_mask(config, blocks):
     def draws(keys, config=config):
         x = jnp.zeros((2, 16, 16, 3))
         run = functools.partial(models.apply_generator, drawn(config), x, config)
-        return str(jax.make_jaxpr(lambda k: run(keys=k))(keys)).count("random_bits")
+        return str(jax.make_jaxpr(lambda k: run(keys=k))(keys)).count("random_fold_in")
 
     assert draws(keys) == blocks
     assert draws(None) == draws(keys, dataclasses.replace(config, dropout=0.0)) == 0

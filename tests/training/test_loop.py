@@ -25,13 +25,9 @@ def tiny_config(pairs: Path, **train: Any) -> Any:
     config.data.crop = 32
     config.model.width = config.model.critic_width = 4
     config.model.blocks = 1
-    config.train.update(
-        dict(
-            steps=6, batch_size=BATCH, critic_steps=1, pretrain_generator_steps=2, log_every=1,
-            checkpoint_every=4, images_every=3,
-        )
-    )  # fmt: skip
-    config.train.update(train)
+    short = {"steps": 6, "batch_size": BATCH, "critic_steps": 1, "pretrain_generator_steps": 2}
+    often = {"log_every": 1, "checkpoint_every": 4, "images_every": 3}
+    config.train.update(short | often | train)
     return config
 
 

@@ -1,0 +1,51 @@
+"""Makes shipped weights of a training run: python -m deblur_jax.weights.ship --workdir DIR --name
+NAME.
+
+Writes `shipped/NAME.safetensors` in half precision and its hash into `shipped/sha256.json`, where
+`registry.load` verifies it. The card, `shipped/NAME.md`, is written by hand.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+
+from deblur_jax.atomic import write_text
+from deblur_jax.errors import UserError
+from deblur_jax.weights import registry
+
+
+def ship(workdir: str, name: str) -> str:
+    """Writes the weights that a workdir has reached under a name; returns their sha256.
+
+    Raises:
+      UserError: the workdir has no checkpoint, or the files cannot be written.
+    """
+    weights = registry.load(workdir)
+    path = registry.SHIPPED / f"{name}.safetensors"
+    card = weights.card | {"name": name}
+    digest = registry.save(
+        path, weights.config, weights.params, batch_stats=weights.batch_stats, card=card
+    )
+    known = json.loads(registry.HASHES.read_text()) if registry.HASHES.exists() else {}
+    write_text(registry.HASHES, json.dumps(known | {name: digest}, indent=2, sort_keys=True) + "\n")
+    return digest
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command; returns the exit code."""
+    parser = argparse.ArgumentParser(description="Make shipped weights of a training run.")
+    parser.add_argument("--workdir", required=True, help="folder of the run")
+    parser.add_argument("--name", required=True, help="name under which they ship")
+    options = parser.parse_args(arguments)
+    try:
+        digest = ship(options.workdir, options.name)
+    except UserError as error:
+        print(f"ship: {error}", file=sys.stderr)
+        return error.exit_code
+    print(f"{options.name}: sha256 {digest}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
