@@ -46,10 +46,10 @@ def get_config() -> ConfigDict:
     loss.adversarial_weight = 0.0
 
     train = config.train
-    train.steps = 30_000
+    train.steps = 13_000
     train.batch_size = 8
     train.learning_rate = 5e-4
-    train.decay_start = 0.5
+    train.decay_start = 0.4
     train.warmup_steps = 200
     train.adam_b1 = 0.9
     train.clip_norm = 0.5

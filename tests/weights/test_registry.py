@@ -192,7 +192,7 @@ def test_shipped_names_are_loaded_and_their_hash_is_checked(tmp_path, monkeypatc
     digests = {"light": registry.save(tmp_path / "light.safetensors", TINY, random_params(TINY))}
     (tmp_path / "sha256.json").write_text(json.dumps(digests))
     monkeypatch.setattr(registry, "SHIPPED", tmp_path)
-    monkeypatch.setattr(registry, "_HASHES", tmp_path / "sha256.json")
+    monkeypatch.setattr(registry, "HASHES", tmp_path / "sha256.json")
     assert registry.names() == ["light"]
     weights = registry.load("light")
     assert (weights.name, weights.sha256) == ("light", digests["light"])
@@ -206,7 +206,7 @@ def test_shipped_names_are_loaded_and_their_hash_is_checked(tmp_path, monkeypatc
 def test_every_shipped_file_has_its_hash():
     for name in registry.names():
         assert registry.load(name).name == name
-    listed = json.loads(registry._HASHES.read_text()) if registry._HASHES.is_file() else {}
+    listed = json.loads(registry.HASHES.read_text()) if registry.HASHES.is_file() else {}
     assert sorted(listed) == registry.names()
 
 
