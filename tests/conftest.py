@@ -17,6 +17,12 @@ given = os.environ.get("XLA_FLAGS", "")
 added = [f"{flag}={value}" for flag, value in FLAGS.items() if flag not in given]
 os.environ["XLA_FLAGS"] = " ".join([given, *added]).strip()
 
+# Compiled programs are shared between tests, with the programs that they start, and with the next
+# run; nothing is written into the user's own cache.
+CACHE = Path(__file__).resolve().parents[1] / ".pytest_cache" / "compiled"
+os.environ["DEBLUR_JAX_CACHE"] = os.environ["JAX_COMPILATION_CACHE_DIR"] = str(CACHE)
+os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 

@@ -66,7 +66,7 @@ class Feed:
           UserError: they do not fit.
         """
         try:
-            self._resident = jax.device_put(packed)
+            self._resident = parallel.replicate(packed)
             jax.block_until_ready(self._resident.sharp)
         except (jax.errors.JaxRuntimeError, MemoryError) as error:
             size = (packed.blurred.nbytes + packed.sharp.nbytes) / 2**30

@@ -11,6 +11,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from deblur_jax import compiler
 from deblur_jax.atomic import write_text
 from deblur_jax.data import resident, training_set
 from deblur_jax.data.pairs import find_pairs
@@ -133,7 +134,7 @@ class _Run:
         self._feed, self._checkpoints, self._writers = feed, checkpoints, writers
         self._last = config.train.steps
         self._preview = feed.preview()
-        self._restore = jax.jit(
+        self._restore = compiler.jit(
             lambda params, stats, x: apply_generator(
                 params, x, recipe.generator, batch_stats=stats or None, dtype=recipe.dtype
             )

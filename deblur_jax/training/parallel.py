@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax.sharding import Mesh, PartitionSpec
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 AXIS = "devices"
 
@@ -27,6 +27,15 @@ def varying(tree: Any, axis: str | None) -> Any:
     if axis is None:
         return tree
     return jax.tree.map(lambda a: lax.pcast(a, axis, to="varying"), tree)
+
+
+def replicate(tree: Any) -> Any:
+    """Puts a copy of the arrays on every device, as `pmap` wants its unmapped arguments.
+
+    Left on one device they would be copied to all the others again at every step.
+    """
+    mesh = Mesh(np.array(jax.devices()), (AXIS,))
+    return jax.device_put(tree, NamedSharding(mesh, PartitionSpec()))
 
 
 def positions(batch_size: int) -> np.ndarray:

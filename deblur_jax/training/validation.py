@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from deblur_jax import compiler
 from deblur_jax.models import GeneratorConfig, apply_generator, size_multiple
 
 
@@ -37,7 +38,7 @@ class Validation:
             pixels = jnp.clip(jnp.round((y[0] + 1) * 127.5), 0, 255)
             return jnp.square(pixels - sharp).mean()
 
-        self._error = jax.jit(error)
+        self._error = compiler.jit(error)
         self._blurred = [_psnr(np.square(b.astype(float) - s).mean()) for b, s in self._pairs]
 
     def scores(self, params: Any, batch_stats: Any) -> dict[str, float]:

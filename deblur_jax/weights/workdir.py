@@ -23,12 +23,24 @@ def load_workdir(workdir: str | Path) -> Weights:
     if not (Path(workdir) / FOLDER).is_dir():
         raise UserError(f"{workdir} is not the workdir of a training run: it has no {FOLDER}/")
     checkpoints = Checkpoints(workdir, read_only=True)
+    try:
+        return _load(checkpoints, Path(workdir))
+    finally:
+        checkpoints.close()
+
+
+def _load(checkpoints: Checkpoints, workdir: Path) -> Weights:
     step = checkpoints.latest()
     if step is None:
         raise UserError(f"{workdir} has no complete checkpoint yet")
     meta = checkpoints.meta(step)
-    config = GeneratorConfig.from_dict(meta["generator"])
-    branch = "average" if meta["averaged"] else "generator"
+    try:
+        config = GeneratorConfig.from_dict(meta["generator"])
+        branch = "average" if meta["averaged"] else "generator"
+    except (KeyError, TypeError, UserError) as error:
+        raise UserError(
+            f"checkpoint {step} of {workdir} describes no generator: {error}"
+        ) from error
     like: dict[str, Any] = {
         branch: jax.eval_shape(lambda: init_generator(jax.random.key(0), config)),
         "batch_stats": init_stats(config),
@@ -36,11 +48,10 @@ def load_workdir(workdir: str | Path) -> Weights:
     if not like["batch_stats"]:
         del like["batch_stats"]
     state = checkpoints.restore(step, like)
-    checkpoints.close()
     digest = hashlib.sha256()
     for leaf in jax.tree.leaves(state):
         digest.update(np.ascontiguousarray(leaf).tobytes())
-    name = f"{Path(workdir).resolve().name}@{step}"
+    name = f"{workdir.resolve().name}@{step}"
     card = {"step": step, "averaged": meta["averaged"]}
     return Weights(
         name, digest.hexdigest(), config, state[branch], state.get("batch_stats", {}), card
