@@ -25,7 +25,7 @@ def parse_flags(argv: list[str]) -> list[str]:
             raise ValueError(f"{' and '.join(missing)} must be given")
         if rest[1:]:
             raise ValueError(f"unexpected argument {rest[1]!r}")
-        _ = _CONFIG.value  # reads the file
+        _ = _CONFIG.value.seed  # a file that could not be read says so only now
     except Exception as error:  # ml_collections raises whatever a config file raises
         from deblur_jax.training.config_errors import explain
 

@@ -6,8 +6,9 @@ import re
 def explain(error: Exception) -> str:
     """A sentence for an error that reading flags and configuration files raised."""
     text = str(error).replace("\\", "")
-    if isinstance(error, FileNotFoundError):
-        return f"there is no configuration file {error.filename or text}"
+    if "earlier failure to load" in text:
+        reason = [line.strip() for line in text.splitlines() if line.strip()][-1]
+        return f"cannot load the configuration: {re.sub(r'^[[]Errno [0-9]+[]] ', '', reason)}"
     if isinstance(error, (AttributeError, KeyError)):
         near = re.search(r'Did you mean "([^"]+)" instead of "([^"]+)"', text)
         if near:
