@@ -39,9 +39,12 @@ def main(argv: list[str]) -> int:
     del argv
     from deblur_jax.compiler import enable_compilation_cache
     from deblur_jax.evaluation.run import evaluate_run
+    from deblur_jax.quiet import quiet_libraries
     from deblur_jax.training.loop import train
 
     try:
+        if not flags.FLAGS["verbosity"].present:
+            quiet_libraries()
         enable_compilation_cache()
         code = 0
         if _MODE.value in ("train", "train_and_evaluate"):
@@ -51,6 +54,12 @@ def main(argv: list[str]) -> int:
     except UserError as error:
         print(f"main.py: {error}", file=sys.stderr)
         return error.exit_code
+    except OSError as error:  # the disk, or a right that is missing
+        print(f"main.py: {error.filename or 'error'}: {error.strerror or error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:  # before the first step; later ones save first
+        print("main.py: interrupted", file=sys.stderr)
+        return 130
     return code
 
 

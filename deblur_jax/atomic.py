@@ -39,6 +39,17 @@ def refuse_blocked(path: str | os.PathLike[str]) -> None:
             raise UserError(f"cannot write to {path}: {parent} is a file, not a folder")
 
 
+def refuse_unwritable(path: str | os.PathLike[str]) -> None:
+    """Makes the folder of `path`; UserError if it cannot be, or no file can be made in it."""
+    folder = Path(path).parent
+    make_folder(folder)
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {reason(error)}") from error
+
+
 @contextlib.contextmanager
 def atomic_write(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     """A binary stream whose contents become the file `path` when the block ends well.

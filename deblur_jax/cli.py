@@ -217,6 +217,10 @@ def _through_files(args: argparse.Namespace, command: Callable[["Progress"], "Su
 
 
 def _guarded(run: Callable[[argparse.Namespace], int], args: argparse.Namespace) -> int:
+    from deblur_jax.quiet import quiet_libraries
+
+    if not getattr(args, "debug", False):
+        quiet_libraries()
     if args.run is not _info:
         from deblur_jax.compiler import enable_compilation_cache
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from deblur_jax.atomic import make_folder
+from deblur_jax.atomic import refuse_unwritable
 from deblur_jax.blur import blur_picture
 from deblur_jax.compiler import cache_folder
 from deblur_jax.data import gopro
@@ -119,7 +119,7 @@ def evaluate(
         found, name = gopro.test_pairs(), "gopro"
     else:
         raise UsageError(f"no data set {dataset!r}; there is gopro")
-    make_folder(Path(output).parent)  # not after an hour of work
+    refuse_unwritable(output)  # not after an hour of work
     restorer = Restorer(registry.load(weights), precision=precision)
     results = evaluate_pairs(
         found,

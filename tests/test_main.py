@@ -41,6 +41,8 @@ def call(*arguments: str) -> tuple[int, str, str]:
         (["--config=configs/nowhere.py"], ["nowhere.py"]),
         (["--config=configs/tiny.py", "--config.train.steps=many"], ["train.steps", "many"]),
         (["--config=configs/tiny.py", "--mode=dream"], ["dream"]),
+        (["--config=configs/tiny.py", "--config.data.augment=spin"], ["data.augment", "flip"]),
+        (["--config=configs/tiny.py", "--config.data.crop=30"], ["data.crop", "multiple of 4"]),
         ([], ["--config"]),
         (["--config=configs/tiny.py", "--config.data.pairs=/nowhere"], ["/nowhere"]),
     ],
@@ -59,6 +61,7 @@ def test_trains_evaluates_and_has_nothing_to_do_twice(tmp_path: Path) -> None:
     arguments = ["--config=configs/tiny.py", f"--workdir={tmp_path}/run", *SMALLER]
     code, out, error = call(*arguments, "--mode=train_and_evaluate")
     assert code == 0, error
+    assert error == ""  # no library has anything to say
     results = json.loads((tmp_path / "run" / "results.json").read_text())
     assert results["dataset"] == "synthetic" and results["count"] == 4
     assert results["weights"]["name"] == "run@4"

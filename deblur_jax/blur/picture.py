@@ -15,6 +15,8 @@ Method = Literal["trajectory", "camera", "gaussian", "median"]
 METHODS: tuple[Method, ...] = get_args(Method)
 # Pixels; each blurs a photograph of about 1000 pixels visibly. The report's study has 5, 9, 13.
 DEFAULT_KERNEL_SIZE: dict[str, int] = {"trajectory": 31, "camera": 25, "gaussian": 9, "median": 9}
+# Pixels, an eighth of a 4K frame's width. Larger ones take minutes to compile, and then the memory.
+MAX_KERNEL_SIZE = 511
 
 # The authors' arc length and canvas (generate_trajectory.py), p_s (generate_PSF.py) and the
 # exposures their blur_image.py chooses from.
@@ -61,6 +63,8 @@ def blur_picture(
         )
     if kernel_size is not None and kernel_size < 1:
         raise UsageError(f"kernel size must be at least 1, not {kernel_size}")
+    if kernel_size is not None and kernel_size > MAX_KERNEL_SIZE:
+        raise UsageError(f"kernel size must be at most {MAX_KERNEL_SIZE}, not {kernel_size}")
     if compat == "official":
         size = _OFFICIAL_CANVAS if kernel_size is None else kernel_size
         return _to_bytes(_official(jax.random.key(seed), jnp.asarray(image), size))

@@ -205,7 +205,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         import deblur_jax
         from deblur_jax.compiler import enable_compilation_cache
+        from deblur_jax.quiet import quiet_libraries
 
+        quiet_libraries()
         enable_compilation_cache()
         run_demo(options.output, deblur_jax.load(options.weights))
     except UserError as error:

@@ -12,7 +12,7 @@ import jax
 import numpy as np
 
 from deblur_jax import compiler
-from deblur_jax.atomic import write_text
+from deblur_jax.atomic import reason, write_text
 from deblur_jax.data import resident, training_set
 from deblur_jax.data.pairs import find_pairs
 from deblur_jax.errors import UsageError, UserError
@@ -43,9 +43,10 @@ def train(config: Any, workdir: str | Path) -> int:
     """
     workdir = Path(workdir)
     recipe = make_recipe(config)
-    check_workdir(workdir, config)
     checkpoints = Checkpoints(workdir, keep=config.train.keep_checkpoints)
     done = checkpoints.latest() or 0
+    if done:  # a run that never saved binds nobody to its network
+        check_workdir(workdir, config)
     if done >= config.train.steps:
         print(f"nothing to do: {workdir} has its {config.train.steps} steps already", flush=True)
         return 0
@@ -62,8 +63,10 @@ def train(config: Any, workdir: str | Path) -> int:
     try:
         return run.go(state, done)
     finally:
-        writers.close()
-        checkpoints.close()
+        try:
+            writers.close()
+        finally:
+            checkpoints.close()
 
 
 def check_workdir(workdir: Path, config: Any) -> None:
@@ -72,9 +75,11 @@ def check_workdir(workdir: Path, config: Any) -> None:
     if not path.exists():
         return
     try:
-        before = json.loads(path.read_text())["model"]
-    except (OSError, ValueError, KeyError) as error:
-        raise UserError(f"cannot read {path}: {error}") from error
+        before = dict(json.loads(path.read_text())["model"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"cannot read {path}, which says what network the run has: {reason(error)}"
+        ) from error
     now = json.loads(json.dumps(config.model.to_dict()))
     for field in sorted(set(before) | set(now)):
         if before.get(field) != now.get(field):
@@ -93,6 +98,7 @@ def _feed(config: Any, recipe: Recipe) -> Feed:
         if not data.pairs:
             raise UsageError("data.pairs names no folder: give one, or data.placement='device'")
         return Feed(config, recipe, find_pairs(data.pairs))
+    feed = Feed(config, recipe, None)
     root = Path(data.root).expanduser()
     # A folder of the user's own takes the place of everything that the preset would train on.
     own = bool(data.pairs)
@@ -113,7 +119,6 @@ def _feed(config: Any, recipe: Recipe) -> Feed:
     )
     if not pairs:
         raise UsageError("data.pairs names no folder, and this preset has no data of its own")
-    feed = Feed(config, recipe, None)
     feed.place(resident.pack(pairs, repeats))
     return feed
 

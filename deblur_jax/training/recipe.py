@@ -6,12 +6,14 @@ from typing import Any
 import jax.numpy as jnp
 
 from deblur_jax import losses
+from deblur_jax.data.sampling import AUGMENTATIONS
 from deblur_jax.errors import UsageError, UserError
-from deblur_jax.models import CriticConfig, GeneratorConfig, vgg
+from deblur_jax.models import CriticConfig, GeneratorConfig, minimum_size, size_multiple, vgg
 from deblur_jax.training.schedule import SCHEDULES, learning_rate
 from deblur_jax.training.state import Recipe
 
 PRECISIONS = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
+CRITIC_MINIMUM_SIZE = 16  # pixels a side that `models.critic` takes
 
 
 def generator_config(config: Any) -> GeneratorConfig:
@@ -44,6 +46,9 @@ def make_recipe(config: Any) -> Recipe:
     _choice("train.precision", train.precision, tuple(PRECISIONS))
     _choice("train.schedule", train.schedule, SCHEDULES)
     _choice("train.critic_data", train.critic_data, ("fresh", "same"))
+    _choice("data.augment", config.data.augment, AUGMENTATIONS)
+    # Read only after training: too late to learn of a slip of the pen.
+    _choice("evaluate.protocol", config.evaluate.protocol, ("full", "half", "resize256"))
     _choice("loss.pixel", loss.pixel, tuple(losses.PIXEL_LOSSES))
     _choice("loss.gradient_penalty_norm", loss.gradient_penalty_norm, ("sample", "pixel"))
     _choice("loss.gradient_penalty_reduce", loss.gradient_penalty_reduce, ("mean", "sum"))
@@ -57,9 +62,11 @@ def make_recipe(config: Any) -> Recipe:
         raise UsageError(
             "train.critic_steps must be at least 1 where loss.adversarial_weight is not 0"
         )
+    generator = generator_config(config)
+    _check_crop(config.data.crop, generator)
     dtype = PRECISIONS[train.precision]
     return Recipe(
-        generator=generator_config(config),
+        generator=generator,
         critic=critic_config(config),
         learning_rate=learning_rate(
             train.schedule,
@@ -97,6 +104,15 @@ def _features(path: str, dtype: Any) -> Any:
         )
     params = vgg.load(Path(path).expanduser())
     return lambda pictures: vgg.apply(params, pictures, dtype=dtype)
+
+
+def _check_crop(crop: int, generator: GeneratorConfig) -> None:
+    multiple = size_multiple(generator)
+    least = max(minimum_size(generator), CRITIC_MINIMUM_SIZE)
+    if crop % multiple or crop < least:
+        raise UsageError(
+            f"data.crop is {crop}; it must be a multiple of {multiple} and at least {least}"
+        )
 
 
 def _choice(field: str, value: str, choices: tuple[str, ...]) -> None:

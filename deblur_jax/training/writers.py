@@ -5,17 +5,18 @@ clu and TensorFlow stay behind this file, and a machine without them trains all 
 the JSON lines, which hold every number, and leaves the events out.
 """
 
+import contextlib
 import importlib.metadata
 import json
-import os
 import platform
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from deblur_jax.atomic import write_text
+from deblur_jax.atomic import reason, write_text
 from deblur_jax.errors import UserError
 from deblur_jax.version import __version__
 
@@ -52,12 +53,14 @@ class Writers:
         except OSError as error:
             raise UserError(f"cannot write {self._path}: {error.strerror}") from error
         if self._board:
-            self._board.write_scalars(step, values)
+            with self._events():
+                self._board.write_scalars(step, values)
 
     def images(self, step: int, images: dict[str, np.ndarray]) -> None:
         """Pictures, each float32[B, H, W, 3] in [0, 1], for TensorBoard."""
         if self._board:
-            self._board.write_images(step, images)
+            with self._events():
+                self._board.write_images(step, images)
 
     def layers(self, step: int, trees: dict[str, Any]) -> None:
         """A table of each tree's arrays, for TensorBoard."""
@@ -65,24 +68,36 @@ class Writers:
             from clu import parameter_overview
 
             overview = parameter_overview.get_parameter_overview
-            self._board.write_texts(
-                step,
-                {f"layers/{name}": f"```\n{overview(tree)}\n```" for name, tree in trees.items()},
-            )
+            tables = {f"layers/{name}": f"```\n{overview(t)}\n```" for name, t in trees.items()}
+            with self._events():
+                self._board.write_texts(step, tables)
 
     def flush(self) -> None:
         """Returns when everything is on disk."""
         if self._board:
-            self._board.flush()
+            with self._events():
+                self._board.flush()
 
     def close(self) -> None:
         """Flushes and closes."""
         if self._board:
-            self._board.close()
+            with self._events():
+                self._board.close()
+
+    @contextlib.contextmanager
+    def _events(self) -> Iterator[None]:
+        """Makes TensorFlow's errors, whose types only it knows, a sentence."""
+        try:
+            yield
+        except Exception as error:
+            text = str(error)
+            full = "No space left" in text or "quota" in text
+            cause = "no space left on device" if full else reason(error)[:200]
+            folder = self._path.parent
+            raise UserError(f"cannot write TensorBoard events in {folder}: {cause}") from error
 
 
 def _tensorboard(workdir: Path) -> Any | None:
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     try:
         from clu import metric_writers
     except ImportError:

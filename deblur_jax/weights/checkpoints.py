@@ -11,6 +11,7 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
+from deblur_jax.atomic import reason
 from deblur_jax.errors import UserError
 
 FOLDER = "checkpoints"
@@ -65,14 +66,14 @@ class Checkpoints:
                 ),
             )
         except (OSError, ValueError) as error:
-            raise UserError(f"cannot save a checkpoint in {self.path}: {error}") from error
+            raise self._cannot_save(error) from error
 
     def wait(self) -> None:
         """Returns when all saves are complete on disk; raises a UserError where one failed."""
         try:
             self._manager.wait_until_finished()
         except (OSError, ValueError) as error:
-            raise UserError(f"cannot save a checkpoint in {self.path}: {error}") from error
+            raise self._cannot_save(error) from error
 
     def meta(self, step: int) -> dict[str, Any]:
         """What the checkpoint says of itself."""
@@ -102,12 +103,29 @@ class Checkpoints:
         return self._restore(step, state=arguments)["state"]
 
     def close(self) -> None:
-        """Waits for saves and releases the folder."""
-        self._manager.close()
+        """Waits for saves and releases the folder; raises a UserError where one failed."""
+        try:
+            self._manager.close()
+        except (OSError, ValueError) as error:
+            raise self._cannot_save(error) from error
+
+    def _cannot_save(self, error: Exception) -> UserError:
+        return UserError(f"cannot save a checkpoint in {self.path}: {_reason(error)}")
 
     def _restore(self, step: int, **items: Any) -> Any:
         try:
             return self._manager.restore(step, args=ocp.args.Composite(**items))
         except (OSError, ValueError, KeyError, TypeError) as error:
-            reason = str(error).split("\n", maxsplit=1)[0]
-            raise UserError(f"cannot read checkpoint {step} in {self.path}: {reason}") from error
+            raise UserError(
+                f"cannot read checkpoint {step} in {self.path}, which is damaged or incomplete: "
+                f"{_reason(error)}"
+            ) from error
+
+
+def _reason(error: Exception) -> str:
+    """The cause alone: TensorStore adds everything that it was configured with."""
+    text = str(error)
+    for words in ("No space left on device", "Disk quota exceeded", "checksum verification failed"):
+        if words in text:
+            return words[:1].lower() + words[1:]
+    return reason(error)[:200]

@@ -80,3 +80,8 @@ def test_official_darkens_borders_and_stretches(image):
 def test_bad_calls_are_told(image, method, options, message):
     with pytest.raises(UsageError, match=message):
         blur.blur_picture(image, method, **options)
+
+
+def test_a_kernel_size_that_no_memory_holds_is_refused(image):
+    with pytest.raises(UsageError, match="at most 511, not 100001"):
+        blur.blur_picture(image, "gaussian", kernel_size=100_001)

@@ -14,6 +14,7 @@ from PIL import Image
 from configs import tiny
 from deblur_jax.errors import UsageError, UserError
 from deblur_jax.training import feed, loop
+from deblur_jax.training.writers import Writers
 from deblur_jax.weights import registry
 
 BATCH = 8  # the tests' eight virtual devices share it
@@ -155,8 +156,34 @@ def test_a_loss_that_is_not_finite_stops_the_run(pairs: Path, tmp_path: Path) ->
 
 
 def test_a_torn_line_of_metrics_is_dropped(tmp_path: Path) -> None:
-    from deblur_jax.training.writers import Writers
-
     (tmp_path / "metrics.jsonl").write_text('{"step": 1}\n{"step": 2}\n{"step": 3, "lo')
     Writers(tmp_path, resume_step=1).close()
     assert lines(tmp_path) == [{"step": 1}]
+
+
+def test_a_run_that_never_saved_binds_nobody_to_its_network(pairs: Path, tmp_path: Path) -> None:
+    workdir = tmp_path / "run"
+    config = tiny_config(pairs, steps=1)
+    workdir.mkdir()
+    (workdir / "config.json").write_text('{"model": {"width": 99}}')
+    assert loop.train(config, workdir) == 0
+    assert json.loads((workdir / "config.json").read_text())["model"]["width"] == 4
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"model": 3}', "{}"])
+def test_a_damaged_config_of_a_run_is_named(text: str, pairs: Path, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(text)
+    with pytest.raises(UserError, match=r"cannot read .*config\.json"):
+        loop.check_workdir(tmp_path, tiny_config(pairs))
+
+
+def test_a_disk_that_is_full_is_a_sentence(tmp_path: Path) -> None:
+    class Full:
+        def write_scalars(self, step: int, values: Any) -> None:
+            raise RuntimeError("RESOURCE_EXHAUSTED: x; No space left on device\n\tand more")
+
+    writers = Writers(tmp_path, resume_step=0)
+    writers.close()
+    writers._board = Full()
+    with pytest.raises(UserError, match=r"events in .*: no space left on device$"):
+        writers.scalars(1, {"loss/generator": 1.0})
