@@ -19,7 +19,6 @@ import jax
 import numpy as np
 
 from benchmarks import command, config_file, machine, random_values, timing
-from deblur_jax import models
 from deblur_jax.data import resident
 from deblur_jax.errors import UsageError
 from deblur_jax.training import parallel, steps
@@ -60,16 +59,8 @@ def prepare(config: Any) -> tuple[Recipe, Feed, resident.Resident]:
     # The schedule's phase without a critic is not what is timed.
     config.train.pretrain_generator_steps = 0
     recipe = make_recipe(config)
-    crop = config.data.crop
-    multiple = models.size_multiple(recipe.generator)
-    # A critic needs 16 pixels.
-    least = max(models.minimum_size(recipe.generator), 16 if recipe.adversarial else 0)
-    if crop % multiple or crop < least:
-        raise UsageError(
-            f"the crop is {crop} pixels; this network takes multiples of {multiple} from {least} on"
-        )
     feed = Feed(config, recipe, None)
-    packed = random_pairs(crop)
+    packed = random_pairs(config.data.crop)
     feed.place(packed)
     return recipe, feed, jax.device_put(packed)
 

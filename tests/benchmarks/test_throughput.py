@@ -158,8 +158,8 @@ def test_random_pairs_hold_the_crop_and_differ() -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "word"),
     [
-        (["--crop", "18"], 2, "multiples of 4"),
-        (["--crop", "12"], 2, "from 16 on"),
+        (["--crop", "18"], 2, "multiple of 4"),
+        (["--crop", "12"], 2, "at least 16"),
         (["--config", ":perceptual"], 2, "--vgg-weights"),
         (["--vgg-weights", "no/such.npz"], 1, "no/such.npz"),
         (["--steps", "0"], 2, "--steps"),
