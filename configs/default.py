@@ -1,5 +1,4 @@
-"""Every field of a configuration, with its unit and the paper's value. Presets override a few of
-them.
+"""Every field of a configuration, with its unit and the paper's value; presets override a few.
 
 'Paper' is DeblurGAN, arXiv 1711.07064; what it leaves open is as in the authors' code at dd9e940.
 """
@@ -25,7 +24,8 @@ def get_config() -> ConfigDict:
     data.camera_share = 0.7  # of them, blurred by a camera's path
     data.trajectory_share = 0.2  # of them, blurred by Algorithm 1; the rest is nearly sharp
     data.match_means = False  # shift each blurred picture to its sharp twin's mean
-    data.validation = ""  # folder of pairs for PSNR while training; '' for none
+    data.mixture_validation = ""  # folder of pairs for PSNR while training on the preset's own data
+    data.validation = ""  # folder of pairs of your own for the same; '' for none
 
     config.model = model = ConfigDict()
     model.generator = "resnet"  # 'resnet' (paper) or 'unshuffle' (light)
@@ -48,9 +48,7 @@ def get_config() -> ConfigDict:
     loss.adversarial_weight = 1.0  # 0 trains no critic
     loss.gradient_penalty_weight = 10.0  # WGAN-GP: 10
     loss.gradient_penalty_norm = "sample"  # 'sample' (WGAN-GP) or 'pixel' (authors' code)
-    loss.gradient_penalty_reduce = (
-        "mean"  # of each sample's scores: 'mean' or 'sum' (authors' code)
-    )
+    loss.gradient_penalty_reduce = "mean"  # of a sample's scores: 'mean' or 'sum' (authors' code)
     loss.gradient_penalty_alpha = "sample"  # 'sample' (WGAN-GP) or 'batch' (authors' code)
 
     config.train = train = ConfigDict()

@@ -34,7 +34,7 @@ def get_config() -> ConfigDict:
     data.photographs = "sharp/photos"
     data.synthetic = 2800
     data.match_means = True
-    data.validation = "gopro_dev/test_crops256"
+    data.mixture_validation = "gopro_dev/test_crops256"
 
     model = config.model
     model.generator = "unshuffle"

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -60,6 +61,21 @@ def photograph_paths(source: str | Path) -> list[Path]:
     if not found:
         raise UsageError(f"there are no photographs in {folder}")
     return found
+
+
+def validation_folder(data: Any) -> Path | None:
+    """The folder of pairs that a run is watched on: the user's, or the preset's own, or none.
+
+    A preset's folder belongs to its data: with pairs of the user's own it is not asked for.
+
+    Args:
+      data: the group `data` of a configuration.
+    """
+    if data.validation:
+        return Path(data.validation).expanduser()
+    if data.mixture_validation and not data.pairs:
+        return Path(data.root).expanduser() / data.mixture_validation
+    return None
 
 
 def gather(

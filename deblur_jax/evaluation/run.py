@@ -6,7 +6,7 @@ from typing import Any
 from PIL import Image
 
 from deblur_jax.data.pairs import Pair, find_pairs
-from deblur_jax.data.training_set import gather
+from deblur_jax.data.training_set import gather, validation_folder
 from deblur_jax.errors import UsageError
 from deblur_jax.evaluation.evaluate import evaluate_pairs
 from deblur_jax.evaluation.results import summary, write_results
@@ -20,7 +20,7 @@ _OTHER_SEED = 1_000_003  # added to the run's, so that no pair was trained on
 def evaluate_run(config: Any, workdir: str | Path) -> dict[str, Any]:
     """Evaluates a workdir's latest checkpoint, writes `results.json` there and prints a table.
 
-    The pairs are those of `config.evaluate.pairs`, else of `data.validation`, else of `data.pairs`;
+    The pairs are those of `config.evaluate.pairs`, else those for validation, else of `data.pairs`;
     a preset with neither but with photographs of its own is scored on a few new synthetic pairs.
 
     Raises:
@@ -39,7 +39,7 @@ def evaluate_run(config: Any, workdir: str | Path) -> dict[str, Any]:
 def _pairs(config: Any, workdir: Path) -> tuple[list[Pair], str]:
     data = config.data
     root = Path(data.root).expanduser()
-    for folder in (config.evaluate.pairs, data.validation and root / data.validation, data.pairs):
+    for folder in (config.evaluate.pairs, validation_folder(data), data.pairs):
         if folder:
             return find_pairs(folder), Path(folder).name
     if not (data.synthetic and data.photographs):

@@ -16,7 +16,7 @@ from deblur_jax.atomic import reason, write_text
 from deblur_jax.data import resident, training_set
 from deblur_jax.data.pairs import find_pairs
 from deblur_jax.errors import UsageError, UserError
-from deblur_jax.models import apply_generator
+from deblur_jax.models import apply_generator, size_multiple
 from deblur_jax.training.feed import Feed, Step
 from deblur_jax.training.recipe import make_recipe
 from deblur_jax.training.state import Recipe, TrainState, init_state
@@ -145,10 +145,9 @@ class _Run:
             )
         )
         self._validation = None
-        if config.data.validation:
-            held_out = training_set.read_pairs(
-                Path(config.data.root).expanduser() / config.data.validation, crop=8
-            )
+        folder = training_set.validation_folder(config.data)
+        if folder is not None:
+            held_out = training_set.read_pairs(folder, crop=size_multiple(recipe.generator))
             self._validation = Validation(held_out, recipe.generator, recipe.dtype)
 
     def go(self, state: TrainState, done: int) -> int:

@@ -1,5 +1,6 @@
-"""Makes shipped weights of a training run: python -m deblur_jax.weights.ship --workdir DIR --name
-NAME.
+"""Makes shipped weights of a training run.
+
+    python -m deblur_jax.weights.ship --workdir DIR --name NAME
 
 Writes `shipped/NAME.safetensors` in half precision and its hash into `shipped/sha256.json`, where
 `registry.load` verifies it. The card, `shipped/NAME.md`, is written by hand.

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from configs import tiny
+from configs import small, tiny
 from deblur_jax.errors import UsageError, UserError
 from deblur_jax.training import feed, loop
 from deblur_jax.training.writers import Writers
@@ -102,6 +102,20 @@ def test_interrupted_and_resumed_ends_in_the_same_bits(
     assert timeless(lines(tmp_path / "halting")) == timeless(lines(tmp_path / "through"))
     one, two = (registry.load(tmp_path / name) for name in ("through", "halting"))
     assert one.sha256 == two.sha256
+
+
+def test_small_trains_on_a_users_own_pairs_and_needs_nothing_else(
+    pairs: Path, tmp_path: Path
+) -> None:
+    config = small.get_config()
+    config.data.pairs, config.data.crop = str(pairs), 32
+    config.model.width, config.model.blocks = 4, 1
+    config.train.update({"steps": 2, "batch_size": BATCH, "validate_every": 1})
+    assert loop.train(config, tmp_path / "run") == 0
+    assert all("validation/psnr" not in record for record in lines(tmp_path / "run"))
+    config.data.validation, config.train.steps = str(pairs), 3
+    assert loop.train(config, tmp_path / "run") == 0
+    assert lines(tmp_path / "run")[-1]["validation/psnr"] > 5
 
 
 def test_host_and_device_placement_train_on_the_same_crops(pairs: Path, tmp_path: Path) -> None:
