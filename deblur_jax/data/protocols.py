@@ -1,4 +1,4 @@
-"""At what size a pair is scored: PSNR at 1280x720, at 640x360 and at 256x256 do not compare.
+"""At what size a pair is trained on and scored: PSNR at 1280x720 and at 256x256 do not compare.
 
 - `full`: the native size, what most tables since 2018 mean.
 - `half`: both twins shrunk by two before the model sees one, as the DeblurGAN authors trained.

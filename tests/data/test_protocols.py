@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from deblur_jax.data import protocols
 from deblur_jax.errors import UsageError, UserError
-from deblur_jax.evaluation import protocols
 
 
 @pytest.mark.parametrize(
