@@ -3,45 +3,115 @@
 import jax
 import jax.numpy as jnp
 
+from deblur_jax.blur import psf as kernels
+from deblur_jax.blur import trajectory
+from deblur_jax.blur.light import Light, to_light, to_stored
 from deblur_jax.errors import UsageError
 
 Array = jax.Array
 
 
-def convolve(image: Array, psf: Array, *, gamma: float | None = None) -> Array:
-    """Convolves each channel with a kernel; borders are mirrored about the edge pixel.
+def trajectory_blur(
+    key: Array,
+    sharp: Array,
+    *,
+    constants: trajectory.Constants = "code",
+    length: Array | float = 60.0,
+    exposure: Array | float = 1.0,
+    canvas: int = 64,
+    expl: Array | float | None = None,
+    iterations: int = 2000,
+    light: Light = "stored",
+    margin: int = 0,
+    normalize: bool = True,
+) -> Array:
+    """Blurs a picture with a kernel of Algorithm 1; pure, for `jit` and `vmap` over keys.
 
     Args:
-      image: float32[..., H, W, 3] (any range, [0, 1] if `gamma` is given).
-      psf: float32[h, w], its origin at pixel (h // 2, w // 2); of sum 1 to keep the brightness.
-      gamma: None works on stored values; 2.2 on linear light.
+      key: decides the trajectory.
+      sharp: float32[..., H, W, 3] in [0, 1]; all leading pictures get the same kernel.
+      constants, length, expl, iterations: as in `trajectory.sample_trajectory`.
+      exposure: fraction in (0, 1] of the trajectory during which the shutter is open. Shorter is
+        less blurred and as bright; with `normalize` False it is darker, as in the authors' code.
+      canvas: side of the kernel in pixels; what leaves it is moved to its border.
+      light, margin: as in `convolve`.
+      normalize: as in `psf.rasterize`.
 
     Returns:
-      float32[..., H, W, 3], by FFT: exact to about 1e-6 of the brightest value.
+      float32[..., H - 2 margin, W - 2 margin, 3]; the kernel's centroid is at its origin, so the
+      picture does not move against its sharp twin.
+    """
+    path = trajectory.sample_trajectory(
+        key, length=length, iterations=iterations, constants=constants, expl=expl
+    )
+    weights = kernels.time_weights(iterations, exposure)
+    psf = kernels.rasterize(
+        trajectory.centre(path, canvas=canvas, weights=weights),
+        canvas=canvas,
+        exposure=exposure,
+        normalize=normalize,
+    )
+    return convolve(sharp, psf, light=light, margin=margin)
+
+
+def convolve(image: Array, psf: Array, *, light: Light = "stored", margin: int = 0) -> Array:
+    """Convolves each channel with a kernel; borders are mirrored about the edge pixel.
+
+    By FFT: for 256x256 pixels in three channels and kernels of 31, 47 and 64 pixels it took 1.3,
+    2.6 and 2.6 ms on two cores of an AMD EPYC, and XLA's direct convolution 72, 120 and 117. Sizes
+    are filled up to products of 2, 3 and 5 (302, which is 2 x 151, took 7.9 ms as it is).
+
+    Args:
+      image: float32[..., H, W, 3] (any range, in [0, 1] if `light` is a curve).
+      psf: float32[h, w], its origin at pixel (h // 2, w // 2); of sum 1 to keep the brightness.
+      light: where values are averaged, on the stored ones or on the light, see `light`.
+      margin: pixels cut off on every side; they stand in for as much of the mirrored border.
+
+    Returns:
+      float32[..., H - 2 margin, W - 2 margin, 3], exact to about 1e-6 of the brightest value.
 
     Raises:
-      UsageError: the kernel is not two-dimensional.
+      UsageError: the kernel is not two-dimensional, or the margin leaves nothing.
     """
     if psf.ndim != 2:
         raise UsageError(f"a kernel has two dimensions, this one has {psf.ndim}")
-    light = image if gamma is None else image**gamma
+    if min(image.shape[-3:-1]) <= 2 * margin:
+        raise UsageError(
+            f"a margin of {margin} leaves nothing of {image.shape[-2]}x{image.shape[-3]} pixels"
+        )
     rows, columns = psf.shape
-    top, left = rows - 1 - rows // 2, columns - 1 - columns // 2
-    pads = [(0, 0)] * (image.ndim - 3) + [(top, rows // 2), (left, columns // 2), (0, 0)]
-    padded = jnp.pad(light, pads, mode="reflect")
-    blurred = _valid(padded, psf)
-    return blurred if gamma is None else jnp.maximum(blurred, 0.0) ** (1.0 / gamma)
+    needed = ((rows - 1 - rows // 2, rows // 2), (columns - 1 - columns // 2, columns // 2))
+    pads = [(0, 0)] * (image.ndim - 3)
+    cuts: list[slice] = []
+    for (before, after), extent in zip(needed, image.shape[-3:-1], strict=True):
+        pads.append((max(before - margin, 0), max(after - margin, 0)))
+        cuts.append(slice(max(margin - before, 0), extent - max(margin - after, 0)))
+    inner = to_light(image, light)[..., cuts[0], cuts[1], :]
+    padded = jnp.pad(inner, [*pads, (0, 0)], mode="reflect")
+    return to_stored(_valid(padded, psf), light)
 
 
 def _valid(padded: Array, psf: Array) -> Array:
     """The part of the convolution that needs no pixel from outside."""
     rows, columns = psf.shape
     height, width = padded.shape[-3], padded.shape[-2]
-    spectrum = jnp.fft.rfft2(jnp.moveaxis(padded, -1, -3))
-    kernel = jnp.fft.rfft2(psf, (height, width))
-    full = jnp.fft.irfft2(spectrum * kernel, (height, width))
+    sides = _smooth(height), _smooth(width)
+    spectrum = jnp.fft.rfft2(jnp.moveaxis(padded, -1, -3), sides)
+    full = jnp.fft.irfft2(spectrum * jnp.fft.rfft2(psf, sides), sides)
     # Circular wrap-around reaches the first h - 1 rows and w - 1 columns only.
-    return jnp.moveaxis(full[..., rows - 1 :, columns - 1 :], -3, -1)
+    return jnp.moveaxis(full[..., rows - 1 : height, columns - 1 : width], -3, -1)
+
+
+def _smooth(size: int) -> int:
+    """The smallest number from `size` on that is a product of twos, threes and fives."""
+    while True:
+        rest = size
+        for prime in (2, 3, 5):
+            while rest % prime == 0:
+                rest //= prime
+        if rest == 1:
+            return size
+        size += 1
 
 
 def official_blur(image: Array, psf: Array) -> Array:

@@ -9,7 +9,9 @@ photograph itself, so the sharp twin is never resampled. All functions are pure 
 import jax
 import jax.numpy as jnp
 
+from deblur_jax.blur.light import Light, to_light, to_stored
 from deblur_jax.blur.motion import Motion, displacement, draw_length, sample_motion
+from deblur_jax.blur.objects import soft_mask
 from deblur_jax.errors import UsageError
 
 Array = jax.Array
@@ -33,20 +35,25 @@ def warp(picture: Array, x: Array, y: Array) -> Array:
     return above * (1 - down) + below * down
 
 
-def soft_mask(key: Array, height: int, width: int) -> Array:
-    """float32[height, width] in [0, 1]: a random rounded polygon with an edge of about 2 pixels."""
-    sides, extent = 6, float(min(height, width))
-    u = jax.random.uniform(key, (3 + 2 * sides,))
-    centre = 0.15 + 0.7 * u[:2]
-    roundness = 1.0 + (0.08 * extent - 1.0) * u[2]
-    angles = 2 * jnp.pi * (jnp.arange(sides) + u[3 : 3 + sides]) / sides
-    reach = extent * (0.08 + 0.34 * u[3 + sides :])
-    y, x = jnp.meshgrid(jnp.arange(height), jnp.arange(width), indexing="ij")
-    u, v = x - centre[0] * width, y - centre[1] * height
-    inside = reach - u[..., None] * jnp.cos(angles) - v[..., None] * jnp.sin(angles)
-    # A smooth minimum over the sides: corners are rounded.
-    depth = -roundness * jax.nn.logsumexp(-inside / roundness, axis=-1)
-    return jnp.clip(depth / 2 + 0.5, 0.0, 1.0)
+def doubled(picture: Array) -> Array:
+    """float32[2 H, 2 W, C]: pixel (y, x) at (2 y, 2 x), and between them means of four by a cubic.
+
+    Bilinear samples of it lose little of the finest detail; those of the picture itself soften
+    every sub-frame as no camera does, which shows where streaks are short.
+    """
+    for axis in (0, 1):
+        pads = [(0, 0)] * 3
+        pads[axis] = (1, 2)
+        a, b, c, d = (
+            jax.lax.slice_in_dim(
+                jnp.pad(picture, pads, mode="edge"), i, i + picture.shape[axis], axis=axis
+            )
+            for i in range(4)
+        )
+        between = (9 * (b + c) - a - d) / 16
+        shape = [n * (2 if i == axis else 1) for i, n in enumerate(picture.shape)]
+        picture = jnp.stack([picture, between], axis=axis + 1).reshape(shape)
+    return picture
 
 
 def expose(
@@ -55,7 +62,8 @@ def expose(
     *,
     margin: int,
     layer: tuple[Array, Motion] | None = None,
-    gamma: float | None = None,
+    light: Light = "stored",
+    fine: bool = False,
 ) -> Array:
     """The average of the sub-frames of `motion`.
 
@@ -64,34 +72,40 @@ def expose(
       motion: the camera's way; its coordinates start at the output's first pixel.
       margin: pixels cut off on every side, so that borders are real.
       layer: a mask float32[H, W] in [0, 1] and the motion of what it covers. It is composited in
-        every sub-frame, so that edges hide and uncover as they do in front of a camera.
-      gamma: None averages stored values (GoPro's `blur`), 2.2 linear light (REDS).
+        every sub-frame, so that edges hide and uncover as they do in front of a camera; behind
+        it lies the photograph itself.
+      light: what is averaged: stored values (GoPro's `blur`), or the light that they stand for
+        by `gamma` or `srgb` (as REDS and cameras do).
+      fine: samples a `doubled` picture, with four times the memory, instead of the picture.
 
     Returns:
       float32[H - 2 margin, W - 2 margin, 3] in [0, 1].
     """
     height, width = sharp.shape[0] - 2 * margin, sharp.shape[1] - 2 * margin
     y, x = jnp.meshgrid(jnp.arange(height) * 1.0, jnp.arange(width) * 1.0, indexing="ij")
-    light = sharp if gamma is None else sharp**gamma
+    exposed, scale = to_light(sharp, light), 1
+    if fine:
+        exposed, scale = doubled(exposed), 2
     steps: tuple[Array, ...] = (motion.rotation, motion.translation)
     if layer is not None:
         steps += (layer[1].rotation, layer[1].translation)
 
-    def seen(picture: Array, way: Motion, rotation: Array, translation: Array) -> Array:
+    def place(way: Motion, rotation: Array, translation: Array) -> tuple[Array, Array]:
         dx, dy = displacement(way._replace(rotation=rotation, translation=translation), x, y)
-        return warp(picture, x + dx + margin, y + dy + margin)
+        return x + dx + margin, y + dy + margin
 
     def add(total: Array, step: tuple[Array, ...]) -> tuple[Array, None]:
-        frame = seen(light, motion, step[0], step[1])
+        column, row = place(motion, step[0], step[1])
+        frame = warp(exposed, scale * column, scale * row)
         if layer is not None:
-            front = seen(light, layer[1], step[2], step[3])
-            covered = seen(layer[0][..., None] * jnp.ones(3), layer[1], step[2], step[3])
+            column, row = place(layer[1], step[2], step[3])
+            front = warp(exposed, scale * column, scale * row)
+            covered = warp(layer[0][..., None], column, row)
             frame = frame + covered * (front - frame)
         return total + frame, None
 
     total, _ = jax.lax.scan(add, jnp.zeros((height, width, 3), jnp.float32), steps)
-    mean = total / motion.rotation.shape[0]
-    return mean if gamma is None else jnp.maximum(mean, 0.0) ** (1.0 / gamma)
+    return to_stored(total / motion.rotation.shape[0], light)
 
 
 def camera_blur(
@@ -101,9 +115,10 @@ def camera_blur(
     frames: int = 13,
     margin: int = 32,
     length: Array | float | None = None,
+    exposure: Array | float = 1.0,
     layer_probability: float = 0.3,
     layer_length: Array | float | None = None,
-    gamma: float | None = None,
+    light: Light = "stored",
 ) -> tuple[Array, Array]:
     """Blurs a photograph as a shaking camera does, in front of a still or a moving scene.
 
@@ -113,10 +128,12 @@ def camera_blur(
       frames: sub-frames, odd; steps between them above 1.5 pixels begin to show as ghosts.
       margin: pixels cut off on every side (real pixels for streaks that reach over the border).
       length: mean streak length in pixels; None draws it by `draw_length`.
+      exposure: fraction in (0, 1] of that streak during which the shutter is open.
       layer_probability: how often an object with its own motion is in front. Exactly 0 and 1 are
         decided while tracing; anything between computes the object's frames in any case.
-      layer_length: mean streak length of the object; None draws it.
-      gamma: None averages stored values, 2.2 linear light.
+      layer_length: mean streak length in pixels of the object's own motion, which comes on top of
+        the camera's; None draws it.
+      light: as in `expose`.
 
     Returns:
       (blurred, middle): float32[H - 2 margin, W - 2 margin, 3]; `middle` is the cut-out of `sharp`
@@ -133,12 +150,19 @@ def camera_blur(
     keys = jax.random.split(key, 6)
     extent = float(max(height, width))
     length = draw_length(keys[0]) if length is None else length
-    motion = sample_motion(keys[1], length, frames=frames, extent=extent)
+    motion = sample_motion(keys[1], length, frames=frames, extent=extent, exposure=exposure)
     layer = None
     if layer_probability > 0:
-        own = draw_length(keys[2]) if layer_length is None else layer_length
-        mask = soft_mask(keys[3], sharp.shape[0], sharp.shape[1])
+        own_length = draw_length(keys[2]) if layer_length is None else layer_length
+        own = sample_motion(
+            keys[4], own_length, frames=frames, extent=extent, exposure=exposure, scene=motion
+        )
+        both = own._replace(
+            rotation=motion.rotation + own.rotation,
+            translation=motion.translation + own.translation,
+        )
+        mask = soft_mask(keys[3], sharp)
         present = jax.random.uniform(keys[5]) < layer_probability
-        layer = (mask * present, sample_motion(keys[4], own, frames=frames, extent=extent))
-    blurred = expose(sharp, motion, margin=margin, layer=layer, gamma=gamma)
+        layer = (mask * present, both)
+    blurred = expose(sharp, motion, margin=margin, layer=layer, light=light, fine=True)
     return blurred, sharp[margin : margin + height, margin : margin + width]

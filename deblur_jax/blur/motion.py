@@ -18,8 +18,8 @@ from deblur_jax.errors import UsageError
 Array = jax.Array
 
 # Mean streak length over the picture, log-normal, in pixels of the output. Chosen so that pairs of
-# 256x256 have the PSNR quantiles of real GoPro (half size) and REDS crops; see data/synthetic.py.
-LENGTH_MEDIAN = 6.5
+# 256x256 have the PSNR quantiles of real GoPro (half size) and REDS crops; see data/synthetic.
+LENGTH_MEDIAN = 9.0
 LENGTH_SPREAD = 0.85
 LENGTH_MAX = 48.0
 
@@ -91,7 +91,14 @@ def displacement(motion: Motion, x: Array, y: Array) -> tuple[Array, Array]:
 
 
 def sample_motion(
-    key: Array, length: Array | float, *, frames: int, extent: float, longest: bool = False
+    key: Array,
+    length: Array | float,
+    *,
+    frames: int,
+    extent: float,
+    longest: bool = False,
+    exposure: Array | float = 1.0,
+    scene: Motion | None = None,
 ) -> Motion:
     """A random motion whose streaks are `length` pixels long over the picture.
 
@@ -101,6 +108,9 @@ def sample_motion(
       frames: sub-frames, odd (a middle one exists).
       extent: longer side of the output in pixels; coordinates run from 0 to `extent`.
       longest: what `length` means.
+      exposure: fraction in (0, 1] of the time, about its middle, during which the shutter is
+        open; `length` is the streak of the whole time.
+      scene: another motion whose centre, focal length and tilt are taken over.
 
     Raises:
       UsageError: `frames` is even or below 3.
@@ -108,20 +118,28 @@ def sample_motion(
     if frames < 3 or frames % 2 == 0:
         raise UsageError(f"frames must be odd and at least 3, not {frames}")
     path_key, scene_key, tilt_key = jax.random.split(key, 3)
-    middle = frames // 2
-    path = tremor(path_key, (jnp.arange(frames) - middle) / middle, 6)
     # The crop is part of a larger frame: its principal point lies anywhere around.
     u = jax.random.uniform(scene_key, (9,))
     centre = extent * (-0.75 + 2.5 * u[:2])
     focal = extent * (1.5 + 3.5 * u[2])
     tilt = jnp.clip(jax.random.normal(tilt_key, (2,)) * 0.35, -0.7, 0.7) / extent
+    if scene is not None:
+        centre, focal, tilt = scene.centre, scene.focal, scene.tilt
     shares = jnp.asarray(_SHARES) * (0.05 + 0.95 * u[3:])
-    reach = jnp.stack([focal, focal, extent, 1.0, 1.0, extent])
-    path = path * shares / reach
+    shares = shares / jnp.stack([focal, focal, extent, 1.0, 1.0, extent])
+
+    def at(times: Array) -> Motion:
+        path = tremor(path_key, times, 6) * shares
+        return Motion(path[:, :3], path[:, 3:], centre, focal, tilt)
+
+    middle = frames // 2
+    times = (jnp.arange(frames) - middle) / middle
     # A small path first, to measure; streaks then grow in proportion (angles stay small).
-    unit = Motion(path[:, :3], path[:, 3:], centre, focal, tilt)
+    unit = at(times)
     streaks = streak_lengths(unit, extent)
     scale = length / jnp.maximum(jnp.max(streaks) if longest else jnp.mean(streaks), 1e-6)
+    if not (isinstance(exposure, float) and exposure == 1.0):
+        unit = at(times * exposure)
     return unit._replace(rotation=unit.rotation * scale, translation=unit.translation * scale)
 
 

@@ -149,16 +149,29 @@ def sample_trajectory(
 
 
 def centre(
-    trajectory: Array, *, canvas: int = 64, rule: Literal["centroid", "official"] = "centroid"
+    trajectory: Array,
+    *,
+    canvas: int = 64,
+    rule: Literal["centroid", "official"] = "centroid",
+    weights: Array | None = None,
 ) -> Array:
     """Moves a trajectory float32[M, 2] into a canvas of `canvas` x `canvas` pixels.
 
     `centroid` puts the mean position on pixel canvas // 2, so that a blurred picture does not
-    move against its sharp twin. `official` is the authors' rule: the bounding box's corner at
-    one, the start on whole pixels, then about the middle by a whole number of pixels.
+    move against its sharp twin; `weights` float32[M] says how long the shutter was open at each
+    position (None: equally long at all). `official` is the authors' rule: the bounding box's
+    corner at one, the start on whole pixels, then about the middle by a whole number of pixels.
     """
     if rule == "centroid":
-        return trajectory - jnp.mean(trajectory, axis=0) + canvas // 2
+        return trajectory - centroid(trajectory, weights) + canvas // 2
     moved = trajectory - jnp.min(trajectory, axis=0)
     moved = moved - jnp.mod(moved[0], 1.0) + 1.0
     return moved + jnp.ceil((canvas - jnp.max(moved, axis=0)) / 2)
+
+
+def centroid(trajectory: Array, weights: Array | None = None) -> Array:
+    """float32[2]: the mean position, weighted by how long the shutter was open at each."""
+    if weights is None:
+        return jnp.mean(trajectory, axis=0)
+    # Not a matrix product, which accelerators round to ten bits.
+    return jnp.sum(weights[:, None] * trajectory, axis=0) / jnp.sum(weights)

@@ -34,7 +34,7 @@ from deblur_jax.evaluation.evaluate import (
     write_results,
 )
 from deblur_jax.evaluation.results import without_scores
-from deblur_jax.evaluation.side_by_side import side_by_side
+from deblur_jax.images.side_by_side import side_by_side
 from deblur_jax.web.page import Shown, write_page
 
 

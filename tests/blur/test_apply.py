@@ -35,14 +35,38 @@ def test_kernels_larger_than_the_picture(picture):
     np.testing.assert_allclose(apply.convolve(small, kernel), expected, atol=2e-6)
 
 
+@pytest.mark.parametrize("margin", [1, 3, 9])
+@pytest.mark.parametrize("shape", [(8, 8), (7, 5)])
+def test_a_margin_stands_in_for_the_border(picture, rng, shape, margin):
+    """Less than the kernel reaches, as much, and more: always the middle of the whole."""
+    kernel = rng.uniform(size=shape).astype(np.float32)
+    inner = picture[margin:-margin, margin:-margin]
+    actual = apply.convolve(picture, kernel, margin=margin)
+    assert actual.shape == inner.shape
+    sides = [k // 2 for k in shape]
+    whole = np.asarray(apply.convolve(picture, kernel))
+    expected = whole[margin:-margin, margin:-margin]
+    rows = slice(max(0, sides[0] - margin), inner.shape[0] - max(0, sides[0] - margin))
+    columns = slice(max(0, sides[1] - margin), inner.shape[1] - max(0, sides[1] - margin))
+    np.testing.assert_allclose(actual[rows, columns], expected[rows, columns], atol=1e-4)
+    if margin >= max(sides):
+        np.testing.assert_allclose(actual, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize(("size", "filled"), [(1, 1), (7, 8), (302, 320), (319, 320), (361, 375)])
+def test_transforms_have_quick_sizes(size, filled):
+    assert apply._smooth(size) == filled
+
+
 def test_delta_is_identity_also_in_linear_light_and_batched(picture):
     kernel = np.zeros((5, 5), np.float32)
     kernel[2, 2] = 1.0
     batch = np.stack([picture, picture[::-1]])
     np.testing.assert_allclose(apply.convolve(batch, kernel), batch, atol=2e-6)
-    linear = apply.convolve(picture, kernel, gamma=2.2)
-    # The inverse gamma amplifies the FFT's rounding near black.
-    np.testing.assert_allclose(linear, picture, atol=2e-3)
+    for light in ("gamma", "srgb"):
+        # The curves' inverses amplify the FFT's rounding near black.
+        linear = apply.convolve(picture, kernel, light=light)
+        np.testing.assert_allclose(linear, picture, atol=2e-3)
 
 
 def test_linear_light_averages_light():
@@ -51,8 +75,10 @@ def test_linear_light_averages_light():
     stripes[:, ::2] = 1.0
     kernel = np.float32([[0.25, 0.5, 0.25]])
     np.testing.assert_allclose(apply.convolve(stripes, kernel)[4, 4], 0.5, atol=1e-5)
-    light = apply.convolve(stripes, kernel, gamma=2.2)[4, 4]
-    np.testing.assert_allclose(light, 0.5 ** (1 / 2.2), atol=1e-5)
+    gamma = apply.convolve(stripes, kernel, light="gamma")[4, 4]
+    np.testing.assert_allclose(gamma, 0.5 ** (1 / 2.2), atol=1e-5)
+    srgb = apply.convolve(stripes, kernel, light="srgb")[4, 4]
+    np.testing.assert_allclose(srgb, 1.055 * 0.5 ** (1 / 2.4) - 0.055, atol=1e-5)
 
 
 @pytest.mark.parametrize(("side", "canvas"), [(40, 16), (41, 16), (40, 15), (41, 15)])
@@ -86,5 +112,7 @@ def test_official_blur_has_dark_borders(rng):
 def test_bad_calls_are_told(picture):
     with pytest.raises(UsageError, match="dimensions"):
         apply.convolve(picture, jnp.zeros((3, 3, 3)))
+    with pytest.raises(UsageError, match="margin of 20 leaves nothing of 52x40"):
+        apply.convolve(picture, jnp.ones((3, 3)), margin=20)
     with pytest.raises(UsageError, match="at least 64x64"):
         apply.official_blur(picture, jnp.zeros((64, 64)))

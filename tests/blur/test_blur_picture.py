@@ -6,7 +6,7 @@ import pytest
 from scipy import ndimage
 
 from deblur_jax import blur
-from deblur_jax.blur import apply, picture
+from deblur_jax.blur import apply, picture, sensor
 from deblur_jax.errors import UsageError
 
 
@@ -51,6 +51,57 @@ def test_trajectory_is_a_convolution_with_a_kernel_that_fits(image):
     assert np.abs(actual - expected).max() <= 0.51
 
 
+@pytest.mark.parametrize("constants", ["code", "paper"])
+@pytest.mark.parametrize("exposure", [0.1, 0.6])
+def test_kernels_of_short_exposures_fit_too(constants, exposure):
+    kernel = jax.jit(picture.trajectory_kernel, static_argnums=1, static_argnames="constants")
+    for seed in range(4):
+        key = jax.random.key(seed)
+        whole = np.asarray(kernel(key, 31, constants=constants))
+        part = np.asarray(kernel(key, 31, constants=constants, exposure=exposure), np.float64)
+        assert part.sum() == pytest.approx(1.0, abs=1e-5)
+        rows, columns = np.mgrid[:31, :31]
+        assert (part * rows).sum() == pytest.approx(15, abs=1e-3)
+        assert (part * columns).sum() == pytest.approx(15, abs=1e-3)
+        assert np.count_nonzero(part > 1e-6) < np.count_nonzero(whole > 1e-6)
+
+
+@pytest.mark.parametrize("method", ["trajectory", "camera"])
+def test_options_change_what_they_say(image, method):
+    image = np.kron(image[:20, :25], np.ones((4, 4, 1), np.uint8))
+
+    def error(**options):
+        found = blur.blur_picture(image, method, kernel_size=15, seed=4, **options)
+        return np.mean((found.astype(float) - image) ** 2), found
+
+    plain, short = error(), error(exposure=0.2)
+    assert short[0] < 0.8 * plain[0]
+    for curve in ("gamma", "srgb"):
+        # Averages of light are brighter than averages of stored values.
+        assert error(light=curve)[1].mean() > plain[1].mean() + 1
+    np.testing.assert_array_equal(error(light="stored", exposure=1.0)[1], plain[1])
+    if method == "trajectory":
+        assert np.mean(error(constants="paper")[1] != plain[1]) > 0.5
+        np.testing.assert_array_equal(error(constants="code")[1], plain[1])
+
+
+@pytest.mark.parametrize("method", blur.METHODS)
+def test_noise_and_jpeg_come_after_the_blur(image, method):
+    options = {"kernel_size": 9, "seed": 2}
+    plain = blur.blur_picture(image, method, **options)
+    noisy, same, other = (
+        blur.blur_picture(image, method, noise=(3.0, 0.0), kernel_size=9, seed=seed)
+        for seed in (2, 2, 3)
+    )
+    np.testing.assert_array_equal(noisy, same)
+    # Nine tenths of the pixels are far enough from black and white to keep all their noise.
+    spread = np.std((noisy.astype(float) - plain)[(plain > 12) & (plain < 243)])
+    assert spread == pytest.approx(np.sqrt(9 + 2 / 12), rel=0.05)
+    assert np.any(noisy != other)
+    packed = blur.blur_picture(image, method, jpeg=60, **options)
+    np.testing.assert_array_equal(packed, sensor.jpeg(plain, 60))
+
+
 def test_filters_are_the_plain_ones(image):
     expected = ndimage.median_filter(image, (5, 5, 1), mode="mirror")
     np.testing.assert_array_equal(blur.blur_picture(image, "median", kernel_size=5), expected)
@@ -74,6 +125,18 @@ def test_official_darkens_borders_and_stretches(image):
         ("trajectory", {"kernel_size": 0}, "at least 1"),
         ("camera", {"kernel_size": 2}, "at least 3"),
         ("gaussian", {"kernel_size": 4}, "odd"),
+        ("camera", {"constants": "paper"}, "constants belongs to the method trajectory, not to"),
+        ("median", {"light": "srgb"}, "light belongs to the method trajectory or camera, not to"),
+        ("gaussian", {"exposure": 0.5}, "exposure belongs to the method trajectory or camera"),
+        ("trajectory", {"constants": "text"}, "constants must be one of code, paper, not 'text'"),
+        ("trajectory", {"light": "log"}, "light must be one of stored, gamma, srgb, not 'log'"),
+        ("camera", {"exposure": 0.0}, "fraction above 0 and at most 1, not 0"),
+        ("camera", {"exposure": 1.01}, "fraction above 0 and at most 1, not 1.01"),
+        ("camera", {"exposure": float("nan")}, "fraction above 0"),
+        ("median", {"noise": (-1.0, 2.0)}, "from 0 to 255 grey levels each, not -1 2"),
+        ("median", {"noise": (1.0, float("inf"))}, "from 0 to 255 grey levels each"),
+        ("median", {"jpeg": 0}, "JPEG quality must be from 1 to 100, not 0"),
+        ("trajectory", {"jpeg": 50, "compat": "official"}, "jpeg cannot be chosen with compat"),
         ("trajectory", {"kernel_size": 80, "compat": "official"}, "at least 80x80"),
     ],
 )

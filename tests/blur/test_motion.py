@@ -94,3 +94,26 @@ def test_most_streaks_are_nearly_straight_but_some_are_hooks():
 def test_frames_must_have_a_middle(frames):
     with pytest.raises(UsageError, match="odd"):
         motion.sample_motion(jax.random.key(0), 5.0, frames=frames, extent=64.0)
+
+
+def test_a_shorter_exposure_is_the_middle_of_the_same_path():
+    sample = jax.jit(functools.partial(motion.sample_motion, frames=9, extent=100.0))
+    key = jax.random.key(3)
+    whole, half = sample(key, 20.0), sample(key, 20.0, exposure=0.5)
+    for name in ("rotation", "translation"):
+        # Nine sub-frames in half of the time: every second one is one of the whole path's.
+        np.testing.assert_allclose(
+            getattr(half, name)[::2], getattr(whole, name)[2:7], rtol=1e-4, atol=1e-6
+        )
+    streaks = [float(motion.streak_lengths(way, 100.0).mean()) for way in (whole, half)]
+    assert streaks[0] == pytest.approx(20.0, rel=0.02) and streaks[1] < 0.75 * streaks[0]
+
+
+def test_a_scene_is_taken_over_and_the_length_kept():
+    keys = jax.random.split(jax.random.key(8), 2)
+    scene = motion.sample_motion(keys[0], 5.0, frames=5, extent=80.0)
+    own = motion.sample_motion(keys[1], 12.0, frames=5, extent=80.0, scene=scene)
+    for name in ("centre", "focal", "tilt"):
+        np.testing.assert_array_equal(getattr(own, name), getattr(scene, name))
+    assert np.abs(own.rotation - scene.rotation).max() > 1e-4
+    assert float(motion.streak_lengths(own, 80.0).mean()) == pytest.approx(12.0, rel=0.02)

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 from PIL import Image
+from scipy import ndimage
 
-from deblur_jax.data import crops
+from deblur_jax.data.synthetic import crops
 from deblur_jax.errors import UserError
 
 
@@ -21,8 +22,17 @@ def test_crops_are_shrunk_with_antialiasing(rng):
     photograph = np.zeros((200, 200, 3), np.uint8)
     photograph[:, ::2] = 255
     spread = [crops.draw_crop(rng, photograph, 100, 8).std() for _ in range(60)]
-    # Shrunk by 1 to 2: from full contrast down to nearly none.
+    # Shrunk by 1 to 1.5: from full contrast down to nearly none.
     assert max(spread) > 90 and min(spread) < 15
+
+
+def test_what_has_too_much_texture_is_taken_less_often(rng):
+    """Left half soft, right half noise: as many places each."""
+    soft = ndimage.gaussian_filter(rng.uniform(0, 255, (100, 200, 3)), (2, 2, 0)) * 2 - 128
+    photograph = np.concatenate([soft, rng.uniform(0, 255, (100, 200, 3))], axis=1)
+    photograph = np.clip(photograph, 0, 255).astype(np.uint8)
+    rough = [crops.draw_crop(rng, photograph, 80, 8)[:, 40].std() > 50 for _ in range(150)]
+    assert 0.01 < np.mean(rough) < 0.3
 
 
 def test_a_crop_without_room_is_the_photograph_or_its_mirror(rng):

@@ -16,7 +16,7 @@ from deblur_jax.blur import METHODS
 from deblur_jax.data.pairs import find_pairs
 from deblur_jax.errors import UserError
 from deblur_jax.evaluation import demo, metrics
-from deblur_jax.evaluation.side_by_side import CAPTION, GAP, side_by_side
+from deblur_jax.images.side_by_side import CAPTION, GAP, side_by_side
 
 COINS = next(photograph for photograph in demo.PHOTOGRAPHS if photograph.name == "coins")
 FILES = {
