@@ -85,7 +85,7 @@ def read_pair(pair: Pair) -> tuple[np.ndarray, np.ndarray]:
         UserError: a file cannot be read, or the twins differ in size.
     """
     blurred, sharp = images.read_rgb(pair.blurred), images.read_rgb(pair.sharp)
-    _check_same_size(pair, blurred.shape[:2], sharp.shape[:2])
+    check_same_size(pair, blurred.shape[:2], sharp.shape[:2])
     return blurred, sharp
 
 
@@ -96,7 +96,7 @@ def pair_size(pair: Pair) -> tuple[int, int]:
         UserError: a header cannot be read, or the twins differ in size.
     """
     blurred, sharp = _header_size(pair.blurred), _header_size(pair.sharp)
-    _check_same_size(pair, blurred, sharp)
+    check_same_size(pair, blurred, sharp)
     return blurred
 
 
@@ -187,7 +187,8 @@ def _header_size(path: Path) -> tuple[int, int]:
         return height, width
 
 
-def _check_same_size(pair: Pair, blurred: tuple[int, ...], sharp: tuple[int, ...]) -> None:
+def check_same_size(pair: Pair, blurred: tuple[int, ...], sharp: tuple[int, ...]) -> None:
+    """UserError where twins differ in (height, width)."""
     if blurred != sharp:
         sizes = [f"{width}x{height}" for height, width in (blurred, sharp)]
         raise UserError(

@@ -1,17 +1,31 @@
 """GoPro_Large as a TensorFlow Datasets builder: `gopro/linear` and `gopro/gamma`.
 
-Importing this module registers the builder, so that `tfds.load("gopro/linear")` finds it.
+Importing this module registers the builder, so that `tfds.load("gopro/linear")` finds it. Its
+splits are `train_fit`, `validation`, `test`, and `train`, which is the first two together.
+
+`train` takes no room of its own: its files are hard links to those of its parts, and copies of
+them (some 4 GB) only on a disk that knows no links. What counts over all splits, `split="all"` and
+`info.dataset_size`, has the training pairs twice. The parts lie one after the other in `train`, so
+pass `shuffle_files=True`, or shuffle well, to train on it.
 """
 
-from collections.abc import Iterator, Mapping
+import os
+import shutil
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 import tensorflow_datasets as tfds
 
+from deblur_jax.data import prepared
 from deblur_jax.data.gopro import pairs as gopro_pairs
-from deblur_jax.data.gopro.pairs import SplitSize
+from deblur_jax.data.gopro.fetch import ZIP, fetch
+from deblur_jax.data.gopro.scenes import GOPRO, Contents
 from deblur_jax.data.pairs import Pair, pair_size
+
+STORED = ("train_fit", "validation", "test")
+_PARTS_OF_TRAIN = ("train_fit", "validation")
 
 _DESCRIPTION = """
 Pairs of a motion-blurred and a sharp photograph, 1280x720 pixels. The blurred one is the mean of
@@ -50,11 +64,11 @@ class Gopro(tfds.core.GeneratorBasedBuilder):
         ),
     ]
     MANUAL_DOWNLOAD_INSTRUCTIONS = f"""
-    Get GOPRO_Large.zip (about 9 GB) from {gopro_pairs.HOMEPAGE} and unpack it here, so that there
-    is {gopro_pairs.FOLDER}/train/<scene>/{{blur,blur_gamma,sharp}}/ and the same under test/.
+    Nothing need be done: what is missing is fetched. Who has {ZIP} (about 9 GB, from
+    {gopro_pairs.HOMEPAGE}) or the unpacked {gopro_pairs.FOLDER} puts it here.
     """
-    # What a complete data set holds; a smaller tree of the same shape needs other numbers.
-    SPLIT_SIZES: ClassVar[Mapping[str, SplitSize]] = gopro_pairs.SPLITS
+    # What a complete data set holds; the tests' smaller tree of the same shape has other numbers.
+    CONTENTS: ClassVar[Contents] = GOPRO
 
     def _info(self) -> tfds.core.DatasetInfo:
         return self.dataset_info_from_configs(
@@ -75,13 +89,48 @@ class Gopro(tfds.core.GeneratorBasedBuilder):
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Any]:
         """Raises UserError where scenes or pairs are missing, before anything is written."""
+        folder = self._folder(dl_manager)
+        subset = self.builder_config.name
         splits = {
-            split: gopro_pairs.split_pairs(
-                dl_manager.manual_dir, split, self.builder_config.name, size
-            )
-            for split, size in self.SPLIT_SIZES.items()
+            split: gopro_pairs.split_pairs(folder, split, subset, contents=self.CONTENTS)
+            for split in STORED
         }
         return {split: self._generate_examples(pairs) for split, pairs in splits.items()}
+
+    def _folder(self, dl_manager: tfds.download.DownloadManager) -> Path:
+        """The data set as found unpacked, or unpacked from a zip, or downloaded and unpacked."""
+        try:
+            manual = Path(os.fspath(dl_manager.manual_dir))
+        except AssertionError:  # the way in which tfds says that it is not there, or empty
+            manual = None
+        if manual is not None and gopro_pairs.is_begun(gopro_pairs.unpacked(manual)):
+            return manual
+        archive = manual / ZIP if manual is not None else None
+        return fetch(
+            Path(os.fspath(dl_manager.download_dir)) / "gopro",
+            archive=archive if archive is not None and archive.exists() else None,
+            contents=self.CONTENTS,
+            say=print,
+        )
+
+    def _generate_splits(self, dl_manager: Any, download_config: Any) -> Sequence[Any]:
+        stored = list(super()._generate_splits(dl_manager, download_config))
+        parts = [split for split in stored if split.name in _PARTS_OF_TRAIN]
+        train = tfds.core.SplitInfo(
+            name="train",
+            shard_lengths=[length for part in parts for length in part.shard_lengths],
+            num_bytes=sum(part.num_bytes for part in parts),
+            filename_template=self._get_filename_template("train"),
+        )
+        shards = [path for part in parts for path in part.filepaths]
+        for shard, path in zip(shards, train.filepaths, strict=True):
+            _link(os.fspath(shard), os.fspath(path))
+        return [train, *stored]
+
+    def _post_download_and_prepare_hook(self) -> None:
+        """Lists the pairs' names, so that `data.records` need not read every picture for them."""
+        if self.info.file_format is tfds.core.FileFormat.ARRAY_RECORD:
+            prepared.write_names(self.data_path)
 
     def _generate_examples(self, pairs: list[Pair]) -> Iterator[tuple[str, dict[str, str]]]:
         for pair in pairs:
@@ -96,3 +145,10 @@ class Gopro(tfds.core.GeneratorBasedBuilder):
                     "name": pair.name,
                 },
             )
+
+
+def _link(shard: str, path: str) -> None:
+    try:
+        os.link(shard, path)
+    except OSError:
+        shutil.copyfile(shard, path)
