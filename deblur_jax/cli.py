@@ -79,6 +79,9 @@ def build_parser() -> argparse.ArgumentParser:
     _add_deblur(add("deblur", _deblur, "restore files, folders (recursively) and globs"))
     _add_evaluate(add("evaluate", _evaluate, "score weights over pairs of pictures"))
     _add_blur(add("blur", _blur, "make blurred copies of pictures"))
+    _add_make_pairs(
+        add("make-pairs", _make_pairs, "average the frames of videos to pairs, as GoPro was made")
+    )
     add("info", _info, "print versions, device, weights at hand and the cache folder")
     return parser
 
@@ -139,8 +142,64 @@ def _add_blur(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--seed", type=int, default=0, help="default: %(default)s")
     command.add_argument(
+        "--constants", choices=("code", "paper"), help="trajectory: Algorithm 1's (default: code)"
+    )
+    command.add_argument(
+        "--light",
+        choices=("stored", "gamma", "srgb"),
+        help="trajectory, camera: what is averaged, stored values or light (default: stored)",
+    )
+    command.add_argument(
+        "--exposure",
+        type=float,
+        metavar="FRACTION",
+        help="trajectory, camera: the shutter is open for this part of the path (default: 1)",
+    )
+    command.add_argument(
+        "--noise",
+        type=float,
+        nargs=2,
+        metavar=("READ", "SHOT"),
+        help="add noise: standard deviation in grey levels everywhere, and from light at white",
+    )
+    command.add_argument(
+        "--jpeg", type=int, metavar="QUALITY", help="pass the result through a JPEG file (1 to 100)"
+    )
+    command.add_argument(
         "--compat", choices=("official",), help="blur as the 2018 code of the authors does"
     )
+
+
+def _add_make_pairs(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "inputs",
+        nargs="+",
+        metavar="VIDEO|FRAMES",
+        help="a video of many frames a second, or a folder of its frames as pictures",
+    )
+    command.add_argument(
+        "--output",
+        required=True,
+        metavar="DIR",
+        help="gets SCENE/{blur,blur_gamma,sharp}/NNNNNN.png (8 bits), the scene named as its input "
+        "and the picture as the sharp frame's number, from 0",
+    )
+    command.add_argument(
+        "--frames",
+        default="7,9,11,13",
+        metavar="N,N",
+        help="how many frames to average, odd; each window draws one (default: %(default)s)",
+    )
+    command.add_argument(
+        "--blurred",
+        choices=("blur", "blur_gamma", "both"),
+        default="both",
+        help="blur: the mean of the stored values; blur_gamma: of light, for a gamma of 2.2 "
+        "(default: %(default)s)",
+    )
+    command.add_argument("--seed", type=int, default=0, help="default: %(default)s")
+    command.add_argument("--limit", type=int, metavar="N", help="at most N pairs of each input")
+    command.add_argument("--overwrite", action="store_true", help="replace pairs that exist")
 
 
 def _deblur(args: argparse.Namespace) -> int:
@@ -172,6 +231,11 @@ def _blur(args: argparse.Namespace) -> int:
             method=args.method,
             kernel_size=args.kernel_size,
             seed=args.seed,
+            constants=args.constants,
+            light=args.light,
+            exposure=args.exposure,
+            noise=None if args.noise is None else (args.noise[0], args.noise[1]),
+            jpeg=args.jpeg,
             compat=args.compat,
             overwrite=args.overwrite,
             progress=progress,
@@ -198,6 +262,27 @@ def _evaluate(args: argparse.Namespace) -> int:
         )
     print(summary(results))
     return 0
+
+
+def _make_pairs(args: argparse.Namespace) -> int:
+    from deblur_jax import commands
+    from deblur_jax.data.video.scenes import summary
+    from deblur_jax.progress import FrameReporter
+
+    with FrameReporter() as reporter:
+        scenes = commands.make_pairs(
+            args.inputs,
+            args.output,
+            frames=args.frames,
+            blurred=args.blurred,
+            seed=args.seed,
+            limit=args.limit,
+            overwrite=args.overwrite,
+            frame_progress=reporter.frame,
+            scene_progress=reporter.scene,
+        )
+    print(f"{args.output}: {summary(scenes)}")
+    return 1 if any(scene.failure for scene in scenes) else 0
 
 
 def _info(_args: argparse.Namespace) -> int:

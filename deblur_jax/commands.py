@@ -5,7 +5,7 @@ import platform
 from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,6 +22,9 @@ from deblur_jax.restore.files import Progress, Summary, process_files
 from deblur_jax.restore.restorer import Restorer
 from deblur_jax.version import __version__
 from deblur_jax.weights import registry
+
+if TYPE_CHECKING:
+    from deblur_jax.data.video.scenes import Scene
 
 LIBRARIES = ("jax", "jaxlib", "flax", "numpy", "pillow", "tensorflow-cpu", "tensorflow")
 PROBE_SIDE = 96  # pixels; every method takes a picture of this size
@@ -57,6 +60,11 @@ def blur(
     method: str = "trajectory",
     kernel_size: int | None = None,
     seed: int = 0,
+    constants: str | None = None,
+    light: str | None = None,
+    exposure: float | None = None,
+    noise: tuple[float, float] | None = None,
+    jpeg: int | None = None,
     compat: str | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
@@ -64,13 +72,25 @@ def blur(
     """Makes blurred copies; each picture's path is drawn from the seed and the picture's name.
 
     Pictures of more than 8 bits keep their depth, but what they are blurred from is 8-bit.
+    The options are those of `blur_picture`.
 
     Raises:
-      UsageError: an unknown method, or a kernel size that the method cannot have.
+      UsageError: an unknown method, or an option or value that the method cannot have.
     """
 
     def apply(image: np.ndarray, number: int) -> np.ndarray:
-        return blur_picture(image, method, kernel_size=kernel_size, seed=number, compat=compat)
+        return blur_picture(
+            image,
+            method,
+            kernel_size=kernel_size,
+            seed=number,
+            constants=constants,
+            light=light,
+            exposure=exposure,
+            noise=noise,
+            jpeg=jpeg,
+            compat=compat,
+        )
 
     def function(picture: Picture, name: str) -> Picture:
         shallow = picture.at_depth("uint8")
@@ -85,6 +105,31 @@ def blur(
         return picture.with_rgb(same_depth)
 
     return process_files(inputs, output, function, overwrite=overwrite, progress=progress)
+
+
+def make_pairs(
+    inputs: Sequence[str],
+    output: str,
+    *,
+    frames: str = "7,9,11,13",
+    blurred: str = "both",
+    **options: Any,
+) -> "list[Scene]":
+    """Makes pairs of videos; `frames` lists numbers of frames, the options are `make_scenes`'s.
+
+    Raises:
+      UsageError: `frames` are not odd numbers of 3 or more, or what `make_scenes` refuses.
+      UserError: a file is where the output's folder should be.
+    """
+    from deblur_jax.data.video.pairs import BLURRED
+    from deblur_jax.data.video.scenes import make_scenes  # loads FFmpeg, which others need not
+
+    try:
+        lengths = [int(number) for number in frames.split(",")]
+    except ValueError as error:
+        raise UsageError(f"--frames {frames}: name odd numbers, such as 7,9,11,13") from error
+    kinds = BLURRED if blurred == "both" else (blurred,)
+    return make_scenes(inputs, output, lengths=lengths, kinds=kinds, **options)
 
 
 def seed_of(seed: int, name: str) -> int:

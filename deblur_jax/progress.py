@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 if TYPE_CHECKING:
+    from deblur_jax.data.video.scenes import Scene
     from deblur_jax.restore.inputs import Job
 
 
@@ -58,3 +59,50 @@ class Reporter:
             self._bar = tqdm(total=total, unit=self._unit, file=sys.stderr, dynamic_ncols=True)
         self._bar.set_postfix_str(name, refresh=False)
         self._bar.update(number - self._bar.n)
+
+
+class FrameReporter:
+    """A bar for each input, which knows its end or not, and a line when it is finished."""
+
+    def __init__(self) -> None:
+        self._bar: Any = None
+        self._terminal = sys.stderr.isatty()
+
+    def __enter__(self) -> "FrameReporter":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._close()
+
+    def frame(self, name: str, done: int, expected: int | None) -> None:
+        """Frame `done` of a scene has been read; `expected` is how many there should be."""
+        if not self._terminal:
+            return
+        if self._bar is None:
+            self._bar = tqdm(
+                desc=name, unit="frame", file=sys.stderr, dynamic_ncols=True, leave=False
+            )
+        # A header that says too little must not let the bar run over its end.
+        self._bar.total = None if expected is None or done > expected else expected
+        self._bar.update(done - self._bar.n)
+
+    def scene(self, number: int, total: int, scene: "Scene") -> None:
+        """An input is finished: its counts, and whatever is wrong with it."""
+        self._close()
+        lines = [f"[{number}/{total}] {scene.name}: {scene}"]
+        if scene.failure:
+            lines.append(f"failed: {scene.failure}")
+        if scene.warning:
+            lines.append(f"warning: {scene.warning}")
+        for line in lines:
+            print(line, file=sys.stderr, flush=True)
+
+    def _close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None

@@ -267,6 +267,43 @@ def test_blur_with_a_median_is_the_median(photos, tmp_path):
     np.testing.assert_array_equal(blurred[1:-1, 1:-1], expected[1:-1, 1:-1])
 
 
+def test_blur_has_the_options_of_blur_picture(photos, tmp_path):
+    from deblur_jax.blur import blur_picture
+
+    options = ["--constants", "paper", "--light", "srgb", "--exposure", "0.5"]
+    options += ["--noise", "1", "2.5", "--jpeg", "70", "--kernel-size", "9", "--seed", "3"]
+    assert blur(photos / "a.png", tmp_path / "b.png", *options) == 0
+    expected = blur_picture(
+        images.read_rgb(photos / "a.png"),
+        "trajectory",
+        kernel_size=9,
+        seed=commands.seed_of(3, "a.png"),
+        constants="paper",
+        light="srgb",
+        exposure=0.5,
+        noise=(1.0, 2.5),
+        jpeg=70,
+    )
+    np.testing.assert_array_equal(images.read_rgb(tmp_path / "b.png"), expected)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--method", "camera", "--constants", "paper"], "constants belongs to the method"),
+        (["--method", "median", "--light", "gamma"], "light belongs to the method trajectory or"),
+        (["--exposure", "0"], "exposure must be a fraction above 0"),
+        (["--noise", "-1", "0"], "noise must be from 0 to 255 grey levels each, not -1 0"),
+        (["--jpeg", "101"], "JPEG quality must be from 1 to 100, not 101"),
+        (["--compat", "official", "--light", "srgb"], "light cannot be chosen with compat"),
+    ],
+)
+def test_blur_explains_options_that_do_not_fit(photos, tmp_path, capsys, options, sentence):
+    assert blur(photos, tmp_path / "o", *options) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"deblur-jax: {sentence}") and said.count("\n") == 1
+
+
 def test_blur_refuses_a_wrong_size_and_names_a_small_picture(photos, tmp_path, capsys):
     assert blur(photos, tmp_path / "o", "--method", "gaussian", "--kernel-size", "4") == 2
     assert capsys.readouterr().err.count("\n") == 1
