@@ -10,10 +10,15 @@ from ml_collections import config_flags
 
 from deblur_jax.errors import UserError
 
-MODES = ("train", "evaluate", "train_and_evaluate")
+MODES = ("train", "evaluate", "train_and_evaluate", "prepare")
 _CONFIG = config_flags.DEFINE_config_file("config", None, "File of the configuration.")
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.")
-_MODE = flags.DEFINE_enum("mode", "train", MODES, "What to do.")
+_MODE = flags.DEFINE_enum(
+    "mode",
+    "train",
+    MODES,
+    "What to do; prepare decodes and makes the training pairs, and shows them.",
+)
 
 
 def parse_flags(argv: list[str]) -> list[str]:
@@ -38,6 +43,7 @@ def main(argv: list[str]) -> int:
     """Dispatches to training and evaluation; returns the exit code."""
     del argv
     from deblur_jax.compiler import enable_compilation_cache
+    from deblur_jax.data.overview import prepare_run
     from deblur_jax.evaluation.run import evaluate_run
     from deblur_jax.quiet import quiet_libraries
     from deblur_jax.training.loop import train
@@ -47,6 +53,8 @@ def main(argv: list[str]) -> int:
             quiet_libraries()
         enable_compilation_cache()
         code = 0
+        if _MODE.value == "prepare":
+            prepare_run(_CONFIG.value, _WORKDIR.value)
         if _MODE.value in ("train", "train_and_evaluate"):
             code = train(_CONFIG.value, _WORKDIR.value)
         if _MODE.value in ("evaluate", "train_and_evaluate") and code == 0:

@@ -19,10 +19,11 @@ import jax
 import numpy as np
 
 from benchmarks import command, config_file, machine, random_values, timing
-from deblur_jax.data import resident
+from deblur_jax.data import resident, store
+from deblur_jax.data.training_set import TrainingSet
 from deblur_jax.errors import UsageError
 from deblur_jax.training import parallel, steps
-from deblur_jax.training.feed import Feed
+from deblur_jax.training.feed import Feed, augmentation
 from deblur_jax.training.recipe import make_recipe
 from deblur_jax.training.state import Recipe, TrainState
 
@@ -32,11 +33,12 @@ MARGIN = 32  # pixels by which they are larger than a crop
 Step = Callable[[TrainState], tuple[TrainState, steps.Scalars]]
 
 
-def random_pairs(crop: int) -> resident.Resident:
-    """Packed pairs of random pixels, a little larger than `crop`."""
+def random_pairs(crop: int) -> TrainingSet:
+    """Pairs of random pixels, a little larger than `crop`."""
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, 256, (PAIRS, 2, crop + MARGIN, crop + MARGIN, 3), np.uint8)
-    return resident.pack([(blurred, sharp) for blurred, sharp in pixels])
+    pairs = store.of_arrays([(blurred, sharp) for blurred, sharp in pixels])
+    return TrainingSet(pairs, np.arange(PAIRS, dtype=np.int32))
 
 
 def prepare(config: Any) -> tuple[Recipe, Feed, resident.Resident]:
@@ -59,10 +61,11 @@ def prepare(config: Any) -> tuple[Recipe, Feed, resident.Resident]:
     # The schedule's phase without a critic is not what is timed.
     config.train.pretrain_generator_steps = 0
     recipe = make_recipe(config)
-    feed = Feed(config, recipe, None)
-    packed = random_pairs(config.data.crop)
-    feed.place(packed)
-    return recipe, feed, jax.device_put(packed)
+    # Turned and zoomed crops are cut out of larger windows.
+    pairs = random_pairs(augmentation(config.data).window(config.data.crop))
+    feed = Feed(config, recipe, pairs)
+    feed.place()
+    return recipe, feed, jax.device_put(resident.of_store(pairs.store, pairs.entries))
 
 
 def time_steps(
@@ -92,19 +95,18 @@ def time_steps(
 
 
 def part_step(
-    config: Any, recipe: Recipe, packed: resident.Resident, update: Callable[..., Any]
+    feed: Feed,
+    recipe: Recipe,
+    packed: resident.Resident,
+    update: Callable[..., Any],
 ) -> Step:
     """A step of one update alone, `steps.generator_step` or the critic's, over all devices."""
-    batch_size = config.train.batch_size
-    own = parallel.positions(batch_size)
+    own = parallel.positions(feed.batch_size)
 
     def one(state: TrainState, own: jax.Array, packed: resident.Resident) -> Any:
-        first = state.step.astype(np.uint32) * batch_size
-        index = parallel.sample_numbers(first, 1, batch_size, own)[0]
-        pixels = resident.cut(
-            packed, index, crop=config.data.crop, seed=recipe.seed, augment=config.data.augment
-        )
-        batch = jax.tree.map(resident.to_unit, pixels) | {"index": index}
+        first = state.step.astype(np.uint32) * feed.batch_size
+        index = parallel.sample_numbers(first, 1, feed.batch_size, own)[0]
+        batch = feed.crops(packed, index) | {"index": index}
         return update(state, batch, recipe=recipe, axis=parallel.AXIS)
 
     mapped = parallel.pmap_step(one, (None, 0, None))
@@ -112,7 +114,11 @@ def part_step(
 
 
 def time_parts(
-    config: Any, recipe: Recipe, packed: resident.Resident, state: TrainState, count: int
+    feed: Feed,
+    recipe: Recipe,
+    packed: resident.Resident,
+    state: TrainState,
+    count: int,
 ) -> dict[str, float]:
     """Median seconds of one generator update and of one critic update, each compiled by itself.
 
@@ -130,7 +136,7 @@ def time_parts(
         updates["critic_step_s"] = critic_update
     parts = {}
     for name, update in updates.items():
-        state, times = time_steps(part_step(config, recipe, packed, update), state, count)
+        state, times = time_steps(part_step(feed, recipe, packed, update), state, count)
         parts[name] = times["median_s"]
     return parts
 
@@ -155,8 +161,8 @@ def measure(config: Any, *, name: str, count: int = 10, parts: bool = False) -> 
         "parameters": _numbers(state.generator),
         "critic_parameters": _numbers(state.critic),
     }
-    step = feed.phase(0, count + 2, False)
-    state, times = time_steps(step, state, count)
+    advance = feed.phase(0, count + 2, 0, False)
+    state, times = time_steps(lambda state: advance(state, 1), state, count)
     batch, rate = config.train.batch_size, 1 / times["median_s"]
     return {
         "benchmark": "throughput",
@@ -174,7 +180,7 @@ def measure(config: Any, *, name: str, count: int = 10, parts: bool = False) -> 
         "steps_per_second": rate,
         "images_per_second": rate * batch,
         "images_per_second_per_device": rate * batch / jax.device_count(),
-        "parts": time_parts(config, recipe, packed, state, count) if parts else None,
+        "parts": time_parts(feed, recipe, packed, state, count) if parts else None,
         "allocator_peak_mb": machine.allocator_peak_mb(),
     }
 

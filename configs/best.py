@@ -1,7 +1,9 @@
 """What we would train today on GoPro: a pixel loss first, then critic and perceptual loss on top.
 
     python main.py --config=configs/best.py --workdir=out/best \
-        --config.data.pairs=GOPRO_Large/train --config.loss.vgg_weights=vgg19.npz
+        --config.data.pairs=GOPRO_Large --config.data.split=train_fit \
+        --config.data.validation=GOPRO_Large --config.data.validation_split=validation \
+        --config.loss.vgg_weights=vgg19.npz
 
 Hardware, time and score: not run to the end here.
 """

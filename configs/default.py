@@ -12,20 +12,42 @@ def get_config() -> ConfigDict:
     config.seed = 0  # of parameters, data order, crops, dropout and alpha
 
     config.data = data = ConfigDict()
-    data.pairs = ""  # folder of pairs; '' for the preset's own data
+    # Folder of pairs; or GOPRO_Large, array_record from tensorflow-datasets, an .npz of `blurred`
+    # and `sharp`, a folder of decoded pairs. '' for the preset's own data.
+    data.pairs = ""
+    data.split = (
+        ""  # of GoPro: 'train', 'train_fit', 'validation' or 'test'; '' for all in a folder
+    )
+    data.subset = ""  # of GoPro: 'linear' (blur/) or 'gamma' (blur_gamma/); '' for what there is
+    data.protocol = "full"  # frames as they are; 'half' their size (paper); 'resize256' squeezed
+    data.protocol_filter = "bicubic"  # of half and resize256; or 'nearest' (report's code)
+    data.skip_broken = False  # leave out pairs that cannot be read or are too small, and say so
+    data.cache = ""  # folder for decoded pairs; '' for the user's cache; 'memory' for none
     data.placement = "host"  # 'host': tf.data; 'device': uint8 arrays on the accelerator
     data.crop = 256  # pixels, side of the random square crops (paper: 256)
     data.augment = "flip"  # 'none', 'flip' (authors' code) or 'dihedral'
+    data.rotation = 0.0  # degrees, largest angle that a crop is turned by (0 to 45)
+    data.scale = 1.0  # largest factor that a crop is shrunk or enlarged by (1 to 4)
+    data.colour_jitter = 0.0  # strength of brightness, contrast and saturation (0 to 0.99)
     data.root = ""  # folder that the next ones are relative to
-    data.mixture = ()  # ((folder of pairs, times an epoch), …); needs placement 'device'
+    data.mixture = ()  # ((folder of pairs, times an epoch), …)
     data.photographs = ""  # folder of sharp photographs to blur, or 'scikit-image'
-    data.synthetic = 0  # pairs to make of them before training; needs placement 'device'
+    data.synthetic = 0  # pairs to make of them before training
     data.synthetic_size = 256  # pixels, their side
-    data.camera_share = 0.7  # of them, blurred by a camera's path
-    data.trajectory_share = 0.2  # of them, blurred by Algorithm 1; the rest is nearly sharp
+    data.shares = shares = ConfigDict()  # fractions of the synthetic pairs
+    shares.camera = 0.7  # blurred by a camera's path
+    shares.trajectory = 0.2  # blurred by Algorithm 1; the rest is nearly sharp
+    shares.layer = 0.5  # of the camera's: with an object that moves on its own
+    shares.paper = 0.5  # of the trajectories: with the paper's constants, the rest the code's
+    shares.short = 0.3  # shutter open for a part of the path
+    shares.gamma = 0.0  # averaged in linear light, gamma 2.2 (as REDS; GoPro's `blur` is not)
+    shares.srgb = 0.0  # the same with the sRGB curve
+    shares.noise = 0.5  # with shot and read noise
+    shares.jpeg = 0.15  # whose blurred picture went through JPEG
     data.match_means = False  # shift each blurred picture to its sharp twin's mean
     data.mixture_validation = ""  # folder of pairs for PSNR while training on the preset's own data
     data.validation = ""  # folder of pairs of your own for the same; '' for none
+    data.validation_split = ""  # of GoPro, see data.split
 
     config.model = model = ConfigDict()
     model.generator = "resnet"  # 'resnet' (paper) or 'unshuffle' (light)

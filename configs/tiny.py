@@ -20,8 +20,8 @@ def get_config() -> ConfigDict:
     data.photographs = "scikit-image"
     data.synthetic = 16
     data.synthetic_size = 96
-    data.camera_share = 0.0  # one kind of blur compiles once
-    data.trajectory_share = 1.0
+    # One kind of blur compiles once.
+    data.shares.update({"camera": 0.0, "trajectory": 1.0, "paper": 0.0})
     config.model.width = 8
     config.model.blocks = 2
     config.model.critic_width = 8

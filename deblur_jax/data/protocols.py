@@ -35,6 +35,16 @@ def resizes(protocol: str) -> bool:
     return protocol != "full"
 
 
+def size(protocol: str, height: int, width: int) -> tuple[int, int]:
+    """(height, width) of what `apply` makes of a picture; raises as it does."""
+    check(protocol, "bicubic")
+    if protocol == "half":
+        if min(height, width) < 2:
+            raise UserError(f"a picture of {width}x{height} pixels cannot be halved")
+        return height // 2, width // 2
+    return (REPORT_SIDE, REPORT_SIDE) if protocol == "resize256" else (height, width)
+
+
 def apply(picture: np.ndarray, protocol: str, filter: str = "bicubic") -> np.ndarray:
     """A picture at the size that the protocol scores.
 
@@ -52,13 +62,11 @@ def apply(picture: np.ndarray, protocol: str, filter: str = "bicubic") -> np.nda
       UserError: a side of one pixel cannot be halved.
     """
     check(protocol, filter)
+    height, width = picture.shape[:2]
+    new_height, new_width = size(protocol, height, width)
     if not resizes(protocol):
         return picture
-    height, width = picture.shape[:2]
-    if protocol == "half":
-        size, box = (width // 2, height // 2), (0, 0, width // 2 * 2, height // 2 * 2)
-        if 0 in size:
-            raise UserError(f"a picture of {width}x{height} pixels cannot be halved")
-    else:
-        size, box = (REPORT_SIDE, REPORT_SIDE), (0, 0, width, height)
-    return np.array(Image.fromarray(picture).resize(size, _RESAMPLING[filter], box=box))
+    # Halving leaves out an odd last row or column; squeezing takes all there is.
+    box = (0, 0, 2 * new_width, 2 * new_height) if protocol == "half" else (0, 0, width, height)
+    resized = Image.fromarray(picture).resize((new_width, new_height), _RESAMPLING[filter], box=box)
+    return np.array(resized)

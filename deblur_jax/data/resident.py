@@ -4,7 +4,6 @@ Pictures of any sizes are packed side by side on shelves of one wide canvas, so 
 dynamic slice and small pictures waste no memory. No TensorFlow is involved.
 """
 
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -12,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from deblur_jax.data import sampling
-from deblur_jax.errors import UserError
+from deblur_jax.data.store import Store
 
 
 class Resident(NamedTuple):
@@ -34,48 +33,10 @@ class Resident(NamedTuple):
     entries: Any
 
 
-def pack(
-    pairs: Sequence[tuple[np.ndarray, np.ndarray]],
-    repeats: Sequence[int] | None = None,
-) -> Resident:
-    """Packs pairs into a `Resident` of NumPy arrays.
-
-    Args:
-      pairs: (blurred, sharp), each uint8[H, W, 3], the same size within a pair.
-      repeats: how often each pair stands in an epoch; None for once.
-
-    Raises:
-      UserError: there are no pairs.
-    """
-    if not pairs:
-        raise UserError("there are no pairs to train on")
-    heights = np.array([blurred.shape[0] for blurred, _ in pairs], np.int32)
-    widths = np.array([blurred.shape[1] for blurred, _ in pairs], np.int32)
-    rows, columns, canvas = _shelves(heights, widths)
-    blurred = np.zeros((*canvas, 3), np.uint8)
-    sharp = np.zeros((*canvas, 3), np.uint8)
-    for i, (b, s) in enumerate(pairs):
-        box = (slice(rows[i], rows[i] + heights[i]), slice(columns[i], columns[i] + widths[i]))
-        blurred[box], sharp[box] = b, s
-    counts = np.ones(len(pairs), np.int64) if repeats is None else np.asarray(repeats)
-    entries = np.repeat(np.arange(len(pairs), dtype=np.int32), counts)
-    return Resident(blurred, sharp, rows, columns, heights, widths, entries)
-
-
-def _shelves(
-    heights: np.ndarray, widths: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, tuple[int, int]]:
-    """Places boxes on shelves, tallest first; returns rows, columns and the canvas' size."""
-    canvas_width = int(widths.max())
-    rows, columns = np.zeros_like(heights), np.zeros_like(widths)
-    top, left, shelf = 0, 0, 0
-    for i in np.argsort(-heights, kind="stable"):
-        if left + widths[i] > canvas_width:
-            top, left, shelf = top + shelf, 0, 0
-        rows[i], columns[i] = top, left
-        left += int(widths[i])
-        shelf = max(shelf, int(heights[i]))
-    return rows, columns, (top + shelf, canvas_width)
+def of_store(store: Store, entries: np.ndarray) -> Resident:
+    """A store's pairs, as NumPy arrays or memory maps that a device can copy."""
+    row, column, height, width = store.boxes
+    return Resident(store.blurred.pixels, store.sharp.pixels, row, column, height, width, entries)
 
 
 def cut(
@@ -118,8 +79,3 @@ def mirror(crops: jax.Array, plan: sampling.Plan) -> jax.Array:
     crops = pick(plan.flip, crops[:, :, ::-1], crops)
     crops = pick(plan.flop, crops[:, ::-1], crops)
     return pick(plan.turn, crops.transpose(0, 2, 1, 3), crops)
-
-
-def to_unit(pixels: jax.Array) -> jax.Array:
-    """uint8 in [0, 255] to float32 in [-1, 1]."""
-    return pixels.astype(jnp.float32) / 127.5 - 1.0

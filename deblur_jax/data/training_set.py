@@ -1,52 +1,33 @@
-"""Gathers the pairs of a run in memory: folders of pairs, a mixture of them, synthetic blur."""
+"""The pairs of a run: a data set of the user's own, or the preset's mixture with synthetic blur."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from deblur_jax.data.pairs import find_pairs, read_pair
-from deblur_jax.data.synthetic import make_pool
+from deblur_jax.compiler import cache_folder
+from deblur_jax.data import protocols, sources, synthetic
+from deblur_jax.data.decoding import Part, make_store
+from deblur_jax.data.sources import Adapted, Source
+from deblur_jax.data.store import INDEX_FILE, Store, open_store
 from deblur_jax.errors import UsageError, UserError
 from deblur_jax.images import IMAGE_SUFFIXES
 
 ArrayPair = tuple[np.ndarray, np.ndarray]
+Report = Callable[[str], None]
 # Photographs in scikit-image's wheel that are sharp, in colour and at least 300 pixels a side.
 BUNDLED_PHOTOGRAPHS = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg")
+IN_MEMORY = "memory"  # a value of data.cache
+SYNTHETIC = "synthetic"  # labels of the pairs that are made begin with it
 
 
-def read_pairs(directory: str | Path, *, crop: int, match_means: bool = False) -> list[ArrayPair]:
-    """All pairs of a directory, decoded.
+class TrainingSet(NamedTuple):
+    """Decoded pairs, and `entries`, int32[E]: the pair of each entry of an epoch."""
 
-    Args:
-      directory: in a layout that `pairs.find_pairs` accepts.
-      crop: the smallest height and width allowed, in pixels.
-      match_means: shifts each blurred picture to its sharp twin's mean. Frames that were averaged
-        in linear light are some grey levels brighter than their twin, which a network would learn
-        as a change of brightness.
-
-    Returns:
-      (blurred, sharp), each uint8[H, W, 3].
-
-    Raises:
-      UserError: an unreadable picture, twins of different size, or a picture smaller than the crop.
-    """
-    decoded = []
-    for pair in find_pairs(directory):
-        blurred, sharp = read_pair(pair)
-        height, width = blurred.shape[:2]
-        if min(height, width) < crop:
-            raise UserError(
-                f"{pair.blurred} is {width}x{height} pixels, smaller than the crop of {crop}x{crop}"
-            )
-        decoded.append((_matched(blurred, sharp) if match_means else blurred, sharp))
-    return decoded
-
-
-def _matched(blurred: np.ndarray, sharp: np.ndarray) -> np.ndarray:
-    shift = sharp.mean(dtype=np.float64) - blurred.mean(dtype=np.float64)
-    return np.clip(np.rint(blurred + shift), 0, 255).astype(np.uint8)
+    store: Store
+    entries: np.ndarray
 
 
 def photograph_paths(source: str | Path) -> list[Path]:
@@ -63,67 +44,173 @@ def photograph_paths(source: str | Path) -> list[Path]:
     return found
 
 
-def validation_folder(data: Any) -> Path | None:
-    """The folder of pairs that a run is watched on: the user's, or the preset's own, or none.
+@dataclass(frozen=True)
+class SyntheticPool:
+    """Pairs that `synthetic.make_pool` makes of sharp photographs, for `decoding.make_store`."""
 
-    A preset's folder belongs to its data: with pairs of the user's own it is not asked for.
+    photographs: Sequence[Path]
+    count: int
+    size: int
+    seed: int
+    shares: synthetic.Shares
+
+    @property
+    def labels(self) -> list[str]:
+        return [
+            f"{SYNTHETIC}/{kind}" for kind in synthetic.kinds(self.count, self.seed, self.shares)
+        ]
+
+    @property
+    def stamp(self) -> Any:
+        files = [[path.name, path.stat().st_size] for path in self.photographs]
+        return [files, self.seed, self.shares, synthetic.VERSION]
+
+    def make(self, blurred: Any, sharp: Any) -> None:
+        synthetic.make_pool(
+            self.photographs,
+            self.count,
+            size=self.size,
+            seed=self.seed,
+            out=(blurred, sharp),
+            **{f"{name}_share": share for name, share in self.shares._asdict().items()},
+        )
+
+
+def synthetic_pool(data: Any, *, count: int, seed: int) -> SyntheticPool:
+    """The pool that the group `data` of a configuration describes."""
+    bundled = data.photographs == "scikit-image"
+    source = data.photographs if bundled else Path(data.root).expanduser() / data.photographs
+    return SyntheticPool(
+        photograph_paths(source),
+        count,
+        max(data.crop, data.synthetic_size),
+        seed,
+        synthetic.Shares(**data.shares),
+    )
+
+
+def adapted(data: Any, path: str | Path, *, split: str = "") -> list[Source]:
+    """The pairs of a data set at the size that the configuration trains on."""
+    protocols.check(data.protocol, data.protocol_filter)
+    return [
+        Adapted(source, data.protocol, data.protocol_filter, data.match_means)
+        for source in sources.find(path, split=split, subset=data.subset)
+    ]
+
+
+def gather(
+    data: Any, *, seed: int, window: int | None = None, report: Report = lambda line: None
+) -> TrainingSet:
+    """Finds, decodes and counts the pairs that a configuration trains on.
+
+    A data set of the user's own (`data.pairs`) takes the place of everything that the preset would
+    train on. It may be a folder that `decoding` made, too.
+
+    Args:
+      data: the group `data` of a configuration, see `configs/default.py`.
+      seed: of the synthetic pairs.
+      window: the smallest height and width that are of use, in pixels; None for `data.crop`.
+      report: gets sentences as work goes on.
+
+    Raises:
+      UsageError: the configuration names no pairs.
+      UserError: pairs that are missing, broken, or too small.
+    """
+    window = window or data.crop
+    if data.pairs and (Path(data.pairs).expanduser() / INDEX_FILE).exists():
+        store = open_store(Path(data.pairs).expanduser())
+        return _weighted(store, {}, window, data, report)
+    parts: list[Part] = []
+    times: dict[str, int] = {}
+    pool: SyntheticPool | None = None
+    if data.pairs:
+        label = Path(data.pairs).name
+        parts = [Part(label, adapted(data, data.pairs, split=data.split))]
+    else:
+        root = Path(data.root).expanduser()
+        parts = [Part(name, adapted(data, root / name)) for name, _ in data.mixture]
+        times = dict(data.mixture)
+        if data.synthetic:
+            pool = synthetic_pool(data, count=data.synthetic, seed=seed)
+    if not parts and pool is None:
+        raise UsageError("data.pairs names no folder, and this preset has no data of its own")
+    store = make_store(
+        parts, pool, cache=_cache(data.cache), skip_broken=data.skip_broken, report=report
+    )
+    return _weighted(store, times, window, data, report)
+
+
+def _cache(name: str) -> Path | None:
+    if name == IN_MEMORY:
+        return None
+    if name:
+        return Path(name).expanduser()
+    folder = cache_folder()
+    return None if folder is None else folder / "pairs"
+
+
+def _weighted(
+    store: Store, times: dict[str, int], window: int, data: Any, report: Report
+) -> TrainingSet:
+    """Counts each pair as often as its part says, those too small for a crop not at all."""
+    small: np.ndarray = np.any(store.boxes[2:] < window, axis=0)
+    if small.any():
+        _refuse_small(store, small, window, data, report)
+    repeats = np.array([times.get(part, 1) for part in store.parts], np.int64)
+    entries = np.repeat(np.arange(len(store), dtype=np.int32), np.where(small, 0, repeats))
+    for part in dict.fromkeys(store.parts):
+        count = store.parts.count(part)
+        report(f"{count} pairs from {part}, each {times.get(part, 1)} times an epoch")
+    return TrainingSet(store, entries)
+
+
+def _refuse_small(store: Store, small: np.ndarray, window: int, data: Any, report: Report) -> None:
+    numbers = np.flatnonzero(small)
+    height, width = store.boxes[2:, numbers[0]]
+    more = f" (and {len(numbers) - 1} more such pairs)" if len(numbers) > 1 else ""
+    needed = f"the crop of {data.crop}x{data.crop}"
+    if window > data.crop:
+        needed = f"the {window}x{window} that a crop of {data.crop} needs to be turned and zoomed"
+    after = f" with data.protocol={data.protocol!r}" if data.protocol != "full" else ""
+    sentence = (
+        f"{store.names[numbers[0]]} is {width}x{height} pixels{after}, smaller than {needed}{more}"
+    )
+    if not data.skip_broken or small.all():
+        raise UserError(sentence)
+    report(f"left out {len(numbers)} pairs that are too small: {sentence}")
+
+
+def validation_pairs(data: Any, least: int) -> list[ArrayPair]:
+    """The pairs that a run is watched on, decoded; none where the configuration names none.
 
     Args:
       data: the group `data` of a configuration.
+      least: the smallest height and width allowed, in pixels.
+
+    Raises:
+      UserError: a pair that cannot be read or is too small.
+    """
+    folder = validation_folder(data)
+    if folder is None:
+        return []
+    split = data.validation_split if data.validation else ""
+    decoded = [source.read() for source in adapted(data, folder, split=split)]
+    for blurred, _ in decoded:
+        if min(blurred.shape[:2]) < least:
+            height, width = blurred.shape[:2]
+            raise UserError(
+                f"{folder} has a picture of {width}x{height} pixels, smaller than {least}x{least}"
+            )
+    return decoded
+
+
+def validation_folder(data: Any) -> Path | None:
+    """Where those pairs lie: the user's folder, else the preset's own, which belongs to its data.
+
+    With pairs of the user's own the preset's folder is not asked for.
     """
     if data.validation:
         return Path(data.validation).expanduser()
     if data.mixture_validation and not data.pairs:
         return Path(data.root).expanduser() / data.mixture_validation
     return None
-
-
-def gather(
-    *,
-    folders: Sequence[tuple[str | Path, int]] = (),
-    photographs: str | Path = "",
-    synthetic: int = 0,
-    synthetic_size: int = 256,
-    camera_share: float = 0.7,
-    trajectory_share: float = 0.2,
-    crop: int,
-    seed: int,
-    match_means: bool = False,
-    report: Callable[[str], None] = lambda line: None,
-) -> tuple[list[ArrayPair], list[int]]:
-    """Reads folders of pairs and makes synthetic ones.
-
-    Args:
-      folders: (directory, how often each of its pairs stands in an epoch).
-      photographs: folder of sharp photographs to blur, or `scikit-image`.
-      synthetic: how many pairs to make of them.
-      synthetic_size: their side in pixels.
-      camera_share, trajectory_share: as in `synthetic.make_pool`.
-      crop, match_means: as in `read_pairs`.
-      seed: of the synthetic pairs.
-      report: gets a line of words as work goes on.
-
-    Returns:
-      The pairs, and how often each stands in an epoch.
-    """
-    pairs: list[ArrayPair] = []
-    repeats: list[int] = []
-    for directory, times in folders:
-        found = read_pairs(directory, crop=crop, match_means=match_means)
-        report(f"{len(found)} pairs from {directory}, each {times} times an epoch")
-        pairs += found
-        repeats += [times] * len(found)
-    if synthetic:
-        size = max(crop, synthetic_size)
-        report(f"making {synthetic} synthetic pairs of {size}x{size} from {photographs}")
-        blurred, sharp = make_pool(
-            photograph_paths(photographs),
-            synthetic,
-            size=size,
-            seed=seed,
-            camera_share=camera_share,
-            trajectory_share=trajectory_share,
-        )
-        pairs += list(zip(blurred, sharp, strict=True))
-        repeats += [1] * synthetic
-    return pairs, repeats

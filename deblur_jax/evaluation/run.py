@@ -3,10 +3,12 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from PIL import Image
 
+from deblur_jax.data import sources
 from deblur_jax.data.pairs import Pair, find_pairs
-from deblur_jax.data.training_set import gather, validation_folder
+from deblur_jax.data.training_set import synthetic_pool, validation_folder
 from deblur_jax.errors import UsageError
 from deblur_jax.evaluation.evaluate import evaluate_pairs
 from deblur_jax.evaluation.results import summary, write_results
@@ -38,25 +40,34 @@ def evaluate_run(config: Any, workdir: str | Path) -> dict[str, Any]:
 
 def _pairs(config: Any, workdir: Path) -> tuple[list[Pair], str]:
     data = config.data
-    root = Path(data.root).expanduser()
-    for folder in (config.evaluate.pairs, validation_folder(data), data.pairs):
+    for folder, split in (
+        (config.evaluate.pairs, ""),
+        (validation_folder(data), data.validation_split if data.validation else ""),
+        (data.pairs, data.split),
+    ):
         if folder:
-            return find_pairs(folder), Path(folder).name
+            return _files(folder, split, data.subset), Path(folder).name
     if not (data.synthetic and data.photographs):
         raise UsageError("evaluate.pairs names no folder of pairs, and neither does data.pairs")
-    folder = workdir / "evaluation_pairs"
-    bundled = data.photographs == "scikit-image"
-    made, _ = gather(
-        photographs=data.photographs if bundled else root / data.photographs,
-        synthetic=_OWN_PAIRS,
-        synthetic_size=data.synthetic_size,
-        camera_share=data.camera_share,
-        trajectory_share=data.trajectory_share,
-        crop=data.crop,
-        seed=config.seed + _OTHER_SEED,
-    )
-    for number, (blurred, sharp) in enumerate(made):
-        for name, pixels in (("blur", blurred), ("sharp", sharp)):
-            (folder / name).mkdir(parents=True, exist_ok=True)
+    return _new_pairs(config, workdir / "evaluation_pairs"), "synthetic"
+
+
+def _files(folder: str | Path, split: str, subset: str) -> list[Pair]:
+    found = sources.find(folder, split=split, subset=subset)
+    pairs = [source.pair for source in found if isinstance(source, sources.FilePair)]
+    if len(pairs) < len(found):
+        raise UsageError(f"{folder} is no folder of pictures: name one in evaluate.pairs")
+    return pairs
+
+
+def _new_pairs(config: Any, folder: Path) -> list[Pair]:
+    """A few synthetic pairs that the run has not seen, as files."""
+    pool = synthetic_pool(config.data, count=_OWN_PAIRS, seed=config.seed + _OTHER_SEED)
+    shape = (pool.count, pool.size, pool.size, 3)
+    made = {"blur": np.zeros(shape, np.uint8), "sharp": np.zeros(shape, np.uint8)}
+    pool.make(made["blur"], made["sharp"])
+    for name, pictures in made.items():
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        for number, pixels in enumerate(pictures):
             Image.fromarray(pixels).save(folder / name / f"{number}.png")
-    return find_pairs(folder), "synthetic"
+    return find_pairs(folder)

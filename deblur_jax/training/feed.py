@@ -4,156 +4,239 @@ Either way the step sees float32[S, B, crop, crop, 3] with the samples' global n
 numbers decide everything else; see `deblur_jax.data.sampling`.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from deblur_jax.data import resident
-from deblur_jax.data.pairs import Pair
-from deblur_jax.errors import UsageError, UserError
+from deblur_jax import compiler
+from deblur_jax.data import augment, resident
+from deblur_jax.data.augment import Augmentation
+from deblur_jax.data.training_set import TrainingSet
+from deblur_jax.errors import UsageError
 from deblur_jax.training import parallel, steps
 from deblur_jax.training.state import Recipe, TrainState
 
 PREVIEWS = 4  # crops whose restoration is shown in TensorBoard
-Step = Callable[[TrainState], tuple[TrainState, steps.Scalars]]
+AHEAD = 2  # batches that are on their way to the devices while a step runs
+# Share of an accelerator's free memory that pairs may take; the rest is for the training itself.
+MEMORY_SHARE = 0.6
+
+# (state, how many steps) to the state after them and the last step's scalars.
+Advance = Callable[[TrainState, int], tuple[TrainState, steps.Scalars]]
 
 
-def first_sample(
-    step: Any, pretrain_steps: int, slices: int, batch_size: int, pretrain: bool
-) -> Any:
-    """Global number of a step's first sample; pretraining steps use one slice each."""
-    if pretrain:
-        return step * batch_size
-    return (pretrain_steps + (step - pretrain_steps) * slices) * batch_size
+def augmentation(data: Any) -> Augmentation:
+    """What the group `data` of a configuration lets happen to a crop. UsageError if it cannot."""
+    wanted = Augmentation(data.rotation, data.scale, data.colour_jitter)
+    augment.check(wanted)
+    return wanted
 
 
 class Feed:
-    """Steps with their data. `step(pretrain)` gives a function of the state alone."""
+    """Steps with their data."""
 
-    def __init__(self, config: Any, recipe: Recipe, pairs: list[Pair] | None) -> None:
-        """Compiles nothing yet.
+    def __init__(self, config: Any, recipe: Recipe, data: TrainingSet) -> None:
+        """Compiles nothing yet, and leaves the pairs on the host.
 
         Args:
           config: the run's configuration.
           recipe: what a step does.
-          pairs: files to read on the host, or None where `place` will be given arrays.
+          data: the decoded pairs.
 
         Raises:
           UsageError: the batch does not divide over the devices.
         """
         self._recipe = recipe
-        self._batch_size = config.train.batch_size
-        self._pretrain_steps = config.train.pretrain_generator_steps if recipe.adversarial else 0
-        self._crop, self._augment = config.data.crop, config.data.augment
-        self._last = config.train.steps
-        self._pairs = pairs
+        self.batch_size = config.train.batch_size
+        self._crop, self._flips = config.data.crop, config.data.augment
+        self._augmentation = augmentation(config.data)
+        self._window = self._augmentation.window(self._crop)
+        self._data = data
         self._resident: Any = None
-        self._entries = None
         devices = jax.device_count()
-        if self._batch_size % devices:
+        if self.batch_size % devices:
             raise UsageError(
-                f"train.batch_size is {self._batch_size}, "
+                f"train.batch_size is {self.batch_size}, "
                 f"which {devices} devices cannot share evenly"
             )
 
-    def place(self, packed: resident.Resident) -> None:
-        """Puts packed pairs on the devices.
-
-        Raises:
-          UserError: they do not fit.
-        """
+    def place(self) -> str | None:
+        """Puts the pairs on the devices; a sentence says why where they do not fit."""
+        store = self._data.store
+        room = _room()
+        size = f"the pairs ({store.nbytes / 1e9:.1f} GB) do not fit on the device"
+        if room is not None and store.nbytes > MEMORY_SHARE * room:
+            return f"{size}, which has {room / 1e9:.1f} GB free: they are fed from the host"
         try:
-            self._resident = parallel.replicate(packed)
-            jax.block_until_ready(self._resident.sharp)
-        except (jax.errors.JaxRuntimeError, MemoryError) as error:
-            size = (packed.blurred.nbytes + packed.sharp.nbytes) / 2**30
-            raise UserError(
-                f"the pairs ({size:.1f} GiB) do not fit on the device: set data.placement to 'host'"
-            ) from error
+            packed = parallel.replicate(resident.of_store(store, self._data.entries))
+            self._resident = jax.block_until_ready(packed)
+        except (jax.errors.JaxRuntimeError, MemoryError):
+            return f"{size}: they are fed from the host"
+        return None
 
-    def _numbers(self, step: jax.Array, own: jax.Array, pretrain: bool) -> jax.Array:
-        slices = 1 if pretrain else self._recipe.slices
-        first = first_sample(
-            step.astype(jnp.uint32), self._pretrain_steps, slices, self._batch_size, pretrain
-        )
-        return parallel.sample_numbers(first, slices, self._batch_size, own)
+    @property
+    def on_device(self) -> bool:
+        """Whether the pairs lie on the devices."""
+        return self._resident is not None
 
-    def _run(
-        self, state: TrainState, pixels: dict[str, jax.Array], index: jax.Array, pretrain: bool
-    ) -> tuple[TrainState, steps.Scalars]:
-        batch = jax.tree.map(resident.to_unit, pixels) | {"index": index}
-        return steps.train_step(
-            state, batch, recipe=self._recipe, axis=parallel.AXIS, pretrain=pretrain
-        )
+    def samples(self, pretrain: bool) -> int:
+        """How many samples one step uses, over all devices."""
+        return (1 if pretrain else self._recipe.slices) * self.batch_size
 
-    def phase(self, start: int, stop: int, pretrain: bool) -> Step:
-        """A function that makes the steps from `start` on, up to `stop`, in their order."""
-        own = parallel.positions(self._batch_size)
+    def phase(self, start: int, stop: int, first: int, pretrain: bool) -> Advance:
+        """A function that makes the steps from `start` on, up to `stop`, in their order.
+
+        Args:
+          start: number of the first step.
+          stop: number of the step to stop before.
+          first: number of the first step's first sample.
+          pretrain: steps without the critic.
+        """
+        own = parallel.positions(self.batch_size)
+        # An argument, not a constant: a run that resumes finds its program in the cache.
+        origin = np.array([start, first], np.uint32)
         if self._resident is not None:
-            mapped = parallel.pmap_step(self._resident_step(pretrain), (None, 0, None))
-            return lambda state: mapped(state, own, self._resident)
-        mapped = parallel.pmap_step(self._host_step(pretrain), (None, 0, 0))
-        batches = self._batches(start, stop, pretrain)
-        return lambda state: mapped(state, own, next(batches))
+            return self._resident_phase(own, origin, pretrain)
+        mapped = parallel.pmap_step(self._host_step(pretrain), (None, 0, None, 0))
+        batches = self.batches(stop - start, first, pretrain)
+
+        def advance(state: TrainState, count: int) -> tuple[TrainState, steps.Scalars]:
+            for batch in islice(batches, count):
+                state, scalars = mapped(state, own, origin, batch)
+            return state, scalars
+
+        return advance
+
+    def _resident_phase(self, own: np.ndarray, origin: np.ndarray, pretrain: bool) -> Advance:
+        """Any number of steps in one program, so that an accelerator never waits for the host.
+
+        A loop whose count is an argument, not a scan: scans of other lengths are other programs,
+        which take time to compile and may round otherwise, so that a resumed run would differ.
+        """
+        packed = self._resident
+        one = self._resident_step(pretrain)
+        if compiler.loops_are_slow():
+            mapped = parallel.pmap_step(one, (None, 0, None, None))
+
+            def advance(state: TrainState, count: int) -> tuple[TrainState, steps.Scalars]:
+                for _ in range(count):
+                    state, scalars = mapped(state, own, origin, packed)
+                return state, scalars
+
+            return advance
+
+        def several(state: TrainState, *data: Any) -> tuple[TrainState, steps.Scalars]:
+            *arguments, count = data
+            scalars = jax.eval_shape(one, state, *arguments)[1]
+            blank = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), scalars)
+            return lax.fori_loop(0, count, lambda _, c: one(c[0], *arguments), (state, blank))
+
+        mapped = parallel.pmap_step(several, (None, 0, None, None, None))
+        return lambda state, count: mapped(state, own, origin, packed, np.int32(count))
 
     def _resident_step(self, pretrain: bool) -> Callable[..., Any]:
         def step(
-            state: TrainState, own: jax.Array, packed: resident.Resident
+            state: TrainState, own: jax.Array, origin: jax.Array, packed: resident.Resident
         ) -> tuple[TrainState, steps.Scalars]:
-            index = self._numbers(state.step, own, pretrain)
-            return self._run(state, self._cut(packed, index), index, pretrain)
+            index = self._numbers(state.step, own, origin, pretrain)
+            return self._run(state, self.crops(packed, index), index, pretrain)
 
         return step
 
     def _host_step(self, pretrain: bool) -> Callable[..., Any]:
         def step(
-            state: TrainState, own: jax.Array, pixels: dict[str, jax.Array]
+            state: TrainState, own: jax.Array, origin: jax.Array, pixels: dict[str, jax.Array]
         ) -> tuple[TrainState, steps.Scalars]:
-            return self._run(state, pixels, self._numbers(state.step, own, pretrain), pretrain)
+            index = self._numbers(state.step, own, origin, pretrain)
+            return self._run(state, self._finish(pixels, index), index, pretrain)
 
         return step
 
-    def _cut(self, packed: resident.Resident, index: jax.Array) -> dict[str, jax.Array]:
-        return resident.cut(
-            packed, index, crop=self._crop, seed=self._recipe.seed, augment=self._augment
+    def _numbers(
+        self, step: jax.Array, own: jax.Array, origin: jax.Array, pretrain: bool
+    ) -> jax.Array:
+        done = step.astype(jnp.uint32) - origin[0]
+        first = origin[1] + done * jnp.uint32(self.samples(pretrain))
+        slices = 1 if pretrain else self._recipe.slices
+        return parallel.sample_numbers(first, slices, self.batch_size, own)
+
+    def _run(
+        self, state: TrainState, crops: dict[str, jax.Array], index: jax.Array, pretrain: bool
+    ) -> tuple[TrainState, steps.Scalars]:
+        batch = crops | {"index": index}
+        return steps.train_step(
+            state, batch, recipe=self._recipe, axis=parallel.AXIS, pretrain=pretrain
         )
 
-    def _batches(self, start: int, stop: int, pretrain: bool) -> Iterator[dict[str, np.ndarray]]:
+    def crops(self, packed: resident.Resident, index: jax.Array) -> dict[str, jax.Array]:
+        """The samples uint32[...] of resident pairs, float32[..., crop, crop, 3] in [-1, 1]."""
+        pixels = resident.cut(
+            packed, index, crop=self._window, seed=self._recipe.seed, augment=self._flips
+        )
+        return self._finish(pixels, index)
+
+    def _finish(self, pixels: dict[str, jax.Array], index: jax.Array) -> dict[str, jax.Array]:
+        return augment.apply(
+            pixels,
+            index,
+            crop=self._crop,
+            seed=self._recipe.seed,
+            augmentation=self._augmentation,
+        )
+
+    def batches(self, count: int, first: int, pretrain: bool) -> Iterator[dict[str, jax.Array]]:
+        """The host's batches, uint8[devices, S, B, W, W, 3], on this process' devices already."""
         from deblur_jax.data import pipeline  # TensorFlow is imported on this path alone
 
-        assert self._pairs is not None
-        slices = 1 if pretrain else self._recipe.slices
-        # The pipeline counts samples from step 0 as if each step had `slices` slices.
-        skipped = first_sample(0, self._pretrain_steps, slices, self._batch_size, pretrain)
         batches = pipeline.batches(
-            self._pairs,
+            self._data.store,
             seed=self._recipe.seed,
-            batch_size=self._batch_size,
-            updates=slices,
-            crop=self._crop,
-            steps=stop,
-            start_step=start,
-            augment=self._augment,
-            offset=skipped,
+            batch_size=self.batch_size,
+            updates=1 if pretrain else self._recipe.slices,
+            crop=self._window,
+            steps=count,
+            first=first,
+            augment=self._flips,
+            entries=self._data.entries,
             process_index=jax.process_index(),
             process_count=jax.process_count(),
         )
+        mesh = Mesh(np.array(jax.local_devices()), (parallel.AXIS,))
+        sharding = NamedSharding(mesh, PartitionSpec(parallel.AXIS))
         local = jax.local_device_count()
+        waiting: deque[Any] = deque()
         for batch in batches:
-            yield jax.tree.map(lambda x: _by_device(x, local), batch)
+            split = jax.tree.map(lambda x: _by_device(x, local), batch)
+            waiting.append(jax.device_put(split, sharding))
+            if len(waiting) > AHEAD:
+                yield waiting.popleft()
+        yield from waiting
 
     def preview(self) -> dict[str, np.ndarray]:
         """The run's first crops, `blurred` and `sharp`, float32[B, crop, crop, 3] in [-1, 1]."""
-        count = min(PREVIEWS, self._batch_size)
+        index = jnp.arange(min(PREVIEWS, self.batch_size), dtype=jnp.uint32)
         if self._resident is not None:
-            pixels = jax.jit(self._cut)(self._resident, jnp.arange(count, dtype=jnp.uint32))
+            crops = jax.jit(self.crops)(self._resident, index)
         else:
-            first = next(self._batches(0, 1, pretrain=True))
-            pixels = jax.tree.map(lambda x: x[:, 0].reshape(-1, *x.shape[3:])[:count], first)
-        return {name: np.asarray(resident.to_unit(jnp.asarray(x))) for name, x in pixels.items()}
+            first = next(self.batches(1, 0, pretrain=True))
+            flat = {name: np.asarray(x)[:, 0] for name, x in first.items()}
+            pixels = {name: x.reshape(-1, *x.shape[2:])[: len(index)] for name, x in flat.items()}
+            crops = jax.jit(self._finish)(pixels, index)
+        return jax.tree.map(np.asarray, crops)
+
+
+def _room() -> int | None:
+    """Bytes free on the fullest of this process' accelerators; None where nobody counts them."""
+    stats = [device.memory_stats() for device in jax.local_devices()]
+    known = [s["bytes_limit"] - s["bytes_in_use"] for s in stats if s and "bytes_limit" in s]
+    return min(known) if known else None
 
 
 def _by_device(x: np.ndarray, devices: int) -> np.ndarray:

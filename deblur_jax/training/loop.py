@@ -1,6 +1,7 @@
 """A training run: set up or resume, step, log, save, and stop in good order."""
 
 import json
+import math
 import signal
 import time
 from collections.abc import Iterator
@@ -13,11 +14,11 @@ import numpy as np
 
 from deblur_jax import compiler
 from deblur_jax.atomic import reason, write_text
-from deblur_jax.data import resident, training_set
-from deblur_jax.data.pairs import find_pairs
+from deblur_jax.data import training_set
+from deblur_jax.data.training_set import TrainingSet
 from deblur_jax.errors import UsageError, UserError
 from deblur_jax.models import apply_generator, size_multiple
-from deblur_jax.training.feed import Feed, Step
+from deblur_jax.training.feed import Feed, augmentation
 from deblur_jax.training.recipe import make_recipe
 from deblur_jax.training.state import Recipe, TrainState, init_state
 from deblur_jax.training.validation import Validation
@@ -25,6 +26,8 @@ from deblur_jax.training.writers import Writers, versions
 from deblur_jax.weights.checkpoints import Checkpoints
 
 CONFIG = "config.json"
+# Seconds of steps that are given to the device at once: a signal waits for their end.
+CHUNK_SECONDS = 2.0
 
 
 def train(config: Any, workdir: str | Path) -> int:
@@ -50,18 +53,21 @@ def train(config: Any, workdir: str | Path) -> int:
     if done >= config.train.steps:
         print(f"nothing to do: {workdir} has its {config.train.steps} steps already", flush=True)
         return 0
-    feed = _feed(config, recipe)
+    data = _training_set(config)
+    feed = _feed(config, recipe, data)
     write_text(workdir / CONFIG, json.dumps(config.to_dict(), indent=2) + "\n")
     write_text(workdir / "versions.json", json.dumps(versions(), indent=2) + "\n")
     state = init_state(jax.random.key(config.seed), recipe)
+    sample = 0
     if done:
         state = checkpoints.restore(done, state._asdict())
         state = TrainState(**state)
         print(f"resuming {workdir} at step {done}", flush=True)
+        sample = _next_sample(checkpoints.meta(done), data, config, feed, done)
     writers = Writers(workdir, done)
-    run = _Run(config, recipe, workdir, feed, checkpoints, writers)
+    run = _Run(config, recipe, workdir, feed, checkpoints, writers, data.store.fingerprint)
     try:
-        return run.go(state, done)
+        return run.go(state, done, sample)
     finally:
         try:
             writers.close()
@@ -89,38 +95,47 @@ def check_workdir(workdir: Path, config: Any) -> None:
             )
 
 
-def _feed(config: Any, recipe: Recipe) -> Feed:
-    """Reads the data that the configuration names and makes steps ready for it."""
+def _training_set(config: Any) -> TrainingSet:
+    """Decodes the pairs that the configuration names."""
     data = config.data
     if data.placement not in ("host", "device"):
         raise UsageError(f"data.placement is {data.placement!r}; it can be host, device")
-    if data.placement == "host":
-        if not data.pairs:
-            raise UsageError("data.pairs names no folder: give one, or data.placement='device'")
-        return Feed(config, recipe, find_pairs(data.pairs))
-    feed = Feed(config, recipe, None)
-    root = Path(data.root).expanduser()
-    # A folder of the user's own takes the place of everything that the preset would train on.
-    own = bool(data.pairs)
-    bundled = data.photographs == "scikit-image"
-    pairs, repeats = training_set.gather(
-        folders=[(data.pairs, 1)]
-        if own
-        else [(root / name, times) for name, times in data.mixture],
-        photographs=data.photographs if bundled else root / data.photographs,
-        synthetic=0 if own else data.synthetic,
-        synthetic_size=data.synthetic_size,
-        camera_share=data.camera_share,
-        trajectory_share=data.trajectory_share,
-        crop=data.crop,
+    return training_set.gather(
+        data,
         seed=config.seed,
-        match_means=data.match_means,
+        window=augmentation(data).window(data.crop),
         report=lambda line: print(line, flush=True),
     )
-    if not pairs:
-        raise UsageError("data.pairs names no folder, and this preset has no data of its own")
-    feed.place(resident.pack(pairs, repeats))
+
+
+def _feed(config: Any, recipe: Recipe, data: TrainingSet) -> Feed:
+    """Makes steps with their data ready, on the device if that is wanted and they fit."""
+    feed = Feed(config, recipe, data)
+    refused = feed.place() if config.data.placement == "device" else None
+    if refused:
+        print(refused, flush=True)
     return feed
+
+
+def _next_sample(
+    meta: dict[str, Any], data: TrainingSet, config: Any, feed: Feed, done: int
+) -> int:
+    """Number of the first sample after a checkpoint, which says where its iterator stood."""
+    saved = meta.get("data")
+    if saved is None:  # a checkpoint from before this was kept
+        pretrain = min(done, _pretrain_steps(config))
+        return pretrain * feed.samples(True) + (done - pretrain) * feed.samples(False)
+    if saved["fingerprint"] != data.store.fingerprint:
+        print(
+            f"the pairs are not those that the run had before step {done}: it goes on with these",
+            flush=True,
+        )
+    return int(saved["sample"])
+
+
+def _pretrain_steps(config: Any) -> int:
+    """Steps without a critic at the start of the run."""
+    return config.train.pretrain_generator_steps if config.loss.adversarial_weight else 0
 
 
 class _Run:
@@ -134,8 +149,10 @@ class _Run:
         feed: Feed,
         checkpoints: Checkpoints,
         writers: Writers,
+        fingerprint: str,
     ) -> None:
         self._config, self._recipe, self._workdir = config, recipe, workdir
+        self._fingerprint = fingerprint
         self._feed, self._checkpoints, self._writers = feed, checkpoints, writers
         self._last = config.train.steps
         self._preview = feed.preview()
@@ -145,28 +162,32 @@ class _Run:
             )
         )
         self._validation = None
-        folder = training_set.validation_folder(config.data)
-        if folder is not None:
-            held_out = training_set.read_pairs(folder, crop=size_multiple(recipe.generator))
+        held_out = training_set.validation_pairs(config.data, size_multiple(recipe.generator))
+        if held_out:
             self._validation = Validation(held_out, recipe.generator, recipe.dtype)
 
-    def go(self, state: TrainState, done: int) -> int:
-        """Makes all steps from `done` on; returns the exit code."""
+    def go(self, state: TrainState, done: int, sample: int) -> int:
+        """Makes all steps from `done` on, whose first sample has a number; returns the exit code.
+
+        Args:
+          state: after `done` steps.
+          done: steps that are made already.
+          sample: number of the next step's first sample.
+        """
         self._writers.layers(done, {"generator": state.generator} | (
             {"critic": state.critic} if self._recipe.adversarial else {}
         ))  # fmt: skip
-        pretrain = self._config.train.pretrain_generator_steps if self._recipe.adversarial else 0
+        pretrain = _pretrain_steps(self._config)
         with _signals() as caught:
             for start, stop, alone in (
                 (0, min(pretrain, self._last), True),
                 (pretrain, self._last, False),
             ):
                 if max(start, done) < stop:
-                    step = self._feed.phase(max(start, done), stop, alone)
-                    state, done = self._phase(state, max(start, done), stop, step, caught)
+                    state, done, sample = self._phase(state, done, stop, sample, alone, caught)
                 if caught:
                     break
-        self._save(state, done)
+        self._save(state, done, sample)
         self._checkpoints.wait()
         if caught:
             name = signal.Signals(caught[0]).name
@@ -176,21 +197,42 @@ class _Run:
         return 0
 
     def _phase(
-        self, state: TrainState, done: int, stop: int, step: Step, caught: list[int]
-    ) -> tuple[TrainState, int]:
+        self,
+        state: TrainState,
+        done: int,
+        stop: int,
+        sample: int,
+        alone: bool,
+        caught: list[int],
+    ) -> tuple[TrainState, int, int]:
+        """Steps of one kind; returns the state, the steps done, and the next sample's number."""
         train = self._config.train
-        clock, since = time.perf_counter(), done
+        advance = self._feed.phase(done, stop, sample, alone)
+        clock, since, pace = time.perf_counter(), done, math.inf
         while done < stop and not caught:
-            state, scalars = step(state)
-            done += 1
+            count = self._count(done, stop, pace)
+            begun = time.perf_counter()
+            state, scalars = advance(state, count)
+            if self._feed.on_device:
+                jax.block_until_ready(scalars)
+                pace = min(pace, (time.perf_counter() - begun) / count)
+            done += count
+            sample += count * self._feed.samples(alone)
             if done % train.log_every == 0 or done in (1, stop):
                 values = {name: float(value) for name, value in scalars.items()}
                 seconds = time.perf_counter() - clock
                 self._log(state, done, values, (done - since) / seconds)
                 clock, since = time.perf_counter(), done
             if done % train.checkpoint_every == 0 and done < self._last:
-                self._save(state, done)
-        return state, done
+                self._save(state, done, sample)
+        return state, done, sample
+
+    def _count(self, done: int, stop: int, pace: float) -> int:
+        """Steps to make at once: up to the next one that is logged or saved, but not for long."""
+        train = self._config.train
+        due = [every - done % every for every in (train.log_every, train.checkpoint_every)]
+        nearest = min(*due, stop - done, 1 if done == 0 else stop)
+        return max(1, min(nearest, int(CHUNK_SECONDS / pace)))
 
     def _log(self, state: TrainState, step: int, values: dict[str, float], rate: float) -> None:
         lost = [name for name, value in values.items() if "loss" in name and not np.isfinite(value)]
@@ -229,10 +271,12 @@ class _Run:
         row = np.concatenate([blurred, restored, sharp], axis=2)
         self._writers.images(step, {"blurred_restored_sharp": row / 2 + 0.5})
 
-    def _save(self, state: TrainState, step: int) -> None:
+    def _save(self, state: TrainState, step: int, sample: int) -> None:
         meta = {
             "generator": self._recipe.generator.to_dict(),
             "averaged": bool(self._recipe.average_decay),
+            # All that the data's iterator is: where it stands, and over what.
+            "data": {"sample": sample, "fingerprint": self._fingerprint},
         }
         self._writers.flush()
         self._checkpoints.save(step, state._asdict(), meta)

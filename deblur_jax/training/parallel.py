@@ -34,8 +34,13 @@ def replicate(tree: Any) -> Any:
 
     Left on one device they would be copied to all the others again at every step.
     """
-    mesh = Mesh(np.array(jax.devices()), (AXIS,))
-    return jax.device_put(tree, NamedSharding(mesh, PartitionSpec()))
+    sharding = NamedSharding(Mesh(np.array(jax.devices()), (AXIS,)), PartitionSpec())
+
+    def spread(array: Any) -> jax.Array:
+        # `device_put` would compare the arrays of all processes first.
+        return jax.make_array_from_callback(array.shape, sharding, lambda index: array[index])
+
+    return jax.tree.map(spread, tree)
 
 
 def positions(batch_size: int) -> np.ndarray:

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from deblur_jax import losses
+from deblur_jax import compiler, losses
 from deblur_jax.models import critic, generator
 from deblur_jax.training import parallel
 from deblur_jax.training.state import Recipe, TrainState, moments
@@ -213,19 +213,21 @@ def train_step(
         state, scalars = generator_step(state, own, recipe=alone, axis=axis)
         return state, (_absent_critic() if recipe.adversarial else {}) | scalars
 
+    unroll = compiler.loops_are_slow()
     if recipe.critic_data == "same":
         restored, _ = restore(state.generator, state, own, recipe, _DROPOUT, axis)
 
         def update(state: TrainState, draw: jax.Array) -> tuple[TrainState, Scalars]:
             return critic_step(state, own, recipe=recipe, axis=axis, restored=restored, draw=draw)
 
-        state, history = jax.lax.scan(update, state, jnp.arange(recipe.critic_steps))
+        state, history = jax.lax.scan(update, state, jnp.arange(recipe.critic_steps), unroll=unroll)
     else:
 
         def update(state: TrainState, part: Batch) -> tuple[TrainState, Scalars]:  # type: ignore[misc]
             return critic_step(state, part, recipe=recipe, axis=axis)
 
-        state, history = jax.lax.scan(update, state, jax.tree.map(lambda x: x[1:], batch))
+        parts = jax.tree.map(lambda x: x[1:], batch)
+        state, history = jax.lax.scan(update, state, parts, unroll=unroll)
     state, scalars = generator_step(state, own, recipe=recipe, axis=axis)
     return state, jax.tree.map(lambda x: x[-1], history) | scalars
 

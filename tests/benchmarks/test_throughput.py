@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from benchmarks import config_file, random_values, throughput
-from deblur_jax.data import resident
 from deblur_jax.training import steps
 from deblur_jax.training.state import init_state
 
@@ -88,7 +87,7 @@ def test_steps_are_counted_and_chained() -> None:
 
 def test_each_part_is_its_own_update(monkeypatch: pytest.MonkeyPatch, config_path: Path) -> None:
     config = config_file.load(str(config_path))
-    recipe, _, packed = throughput.prepare(config)
+    recipe, feed, packed = throughput.prepare(config)
     measured = []
 
     def time_steps(step: Any, state: Any, count: int) -> tuple[Any, dict]:
@@ -97,7 +96,7 @@ def test_each_part_is_its_own_update(monkeypatch: pytest.MonkeyPatch, config_pat
 
     monkeypatch.setattr(throughput, "time_steps", time_steps)
     monkeypatch.setattr(throughput, "part_step", lambda c, r, p, update: update)
-    parts = throughput.time_parts(config, recipe, packed, None, 3)
+    parts = throughput.time_parts(feed, recipe, packed, None, 3)
     assert parts == {"generator_step_s": 3.0, "critic_step_s": 3.0}
     assert measured[0] is steps.generator_step
     for data, restored in (("fresh", None), ("same", "pictures")):
@@ -105,16 +104,16 @@ def test_each_part_is_its_own_update(monkeypatch: pytest.MonkeyPatch, config_pat
         monkeypatch.setattr(steps, "critic_step", lambda s, b, given=given, **o: given.update(o))
         measured.clear()
         changed = recipe._replace(critic_data=data)
-        throughput.time_parts(config, changed, packed, None, 3)
+        throughput.time_parts(feed, changed, packed, None, 3)
         measured[1](None, {"blurred": "pictures"}, recipe=changed, axis="a")
         assert given == {"restored": restored, "recipe": changed, "axis": "a"}
     alone = recipe._replace(adversarial_weight=0.0)
-    assert set(throughput.time_parts(config, alone, packed, None, 3)) == {"generator_step_s"}
+    assert set(throughput.time_parts(feed, alone, packed, None, 3)) == {"generator_step_s"}
 
 
 def test_a_part_updates_its_network_from_the_resident_pairs(config_path: Path) -> None:
     config = config_file.load(f"{config_path}:pixel")
-    recipe, _, packed = throughput.prepare(config)
+    recipe, feed, packed = throughput.prepare(config)
     given: list[tuple[int, ...]] = []
 
     def update(state: Any, batch: steps.Batch, *, recipe: Any, axis: str) -> tuple[Any, dict]:
@@ -123,7 +122,7 @@ def test_a_part_updates_its_network_from_the_resident_pairs(config_path: Path) -
         last = jax.lax.pmax(batch["index"].max(), axis)
         return state._replace(step=state.step + 1), {"mean": average, "last": last}
 
-    step = throughput.part_step(config, recipe, packed, update)
+    step = throughput.part_step(feed, recipe, packed, update)
     state, _ = step(random_values.train_state(recipe))
     state, scalars = step(state)
     devices = jax.device_count()
@@ -148,11 +147,10 @@ def test_a_random_state_has_the_shapes_of_a_run_s(config_path: Path) -> None:
 
 
 def test_random_pairs_hold_the_crop_and_differ() -> None:
-    packed = throughput.random_pairs(24)
-    assert isinstance(packed, resident.Resident) and packed.sharp.dtype == np.uint8
-    assert len(packed.entries) == throughput.PAIRS
-    assert packed.height.min() >= 24 and packed.width.min() >= 24
-    assert np.mean(packed.blurred != packed.sharp) > 0.9
+    store, entries = throughput.random_pairs(24)
+    assert len(entries) == len(store) == throughput.PAIRS
+    assert store.boxes[2:].min() >= 24 and store.sharp.pixels.dtype == np.uint8
+    assert np.mean(store.blurred.pixels != store.sharp.pixels) > 0.9
 
 
 @pytest.mark.parametrize(
@@ -201,7 +199,7 @@ def test_measuring_leaves_the_configuration_as_it_was(
     times = {"median_s": 0.5, "runs": 1}
     phases = []
 
-    def phase(feed: Any, start: int, stop: int, pretrain: bool) -> str:
+    def phase(feed: Any, start: int, stop: int, first: int, pretrain: bool) -> str:
         phases.append(pretrain)
         return "step"
 

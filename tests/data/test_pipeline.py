@@ -7,12 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
-from deblur_jax.data import pairs as pairs_module
 from deblur_jax.data import pipeline, sampling
-from deblur_jax.data.pairs import Pair, find_pairs
+from deblur_jax.data.canvas import FileCanvas
 from deblur_jax.data.pipeline import batches
+from deblur_jax.data.store import Store, of_arrays, open_store, write_index
 from deblur_jax.errors import UsageError, UserError
 
 SIZES = [(24, 40), (40, 24), (16, 16), (33, 47), (20, 31)]
@@ -28,17 +27,23 @@ def located(height: int, width: int, pair: int, blurred: bool) -> np.ndarray:
 
 
 @pytest.fixture
-def pairs(tmp_path: Path) -> list[Pair]:
-    for number, (height, width) in enumerate(SIZES):
-        for side in ("blur", "sharp"):
-            path = tmp_path / side / f"{number}.png"
-            path.parent.mkdir(exist_ok=True)
-            Image.fromarray(located(height, width, number, side == "blur")).save(path)
-    return find_pairs(tmp_path)
+def store() -> Store:
+    pairs = [(located(*s, n, True), located(*s, n, False)) for n, s in enumerate(SIZES)]
+    return of_arrays(pairs)
 
 
-def collect(pairs: list[Pair], **changes) -> list[pipeline.Batch]:
-    return list(batches(pairs, **{**OPTIONS, "steps": 4, **changes}))
+def on_disk(store: Store, folder: Path) -> Store:
+    for name in ("blurred", "sharp"):
+        pixels = getattr(store, name).pixels
+        canvas = FileCanvas(folder / f"{name}.npy", pixels.shape[:2])
+        canvas.write(0, 0, pixels)
+        canvas.close()
+    write_index(store, folder)
+    return open_store(folder)
+
+
+def collect(store: Store, **changes) -> list[pipeline.Batch]:
+    return list(batches(store, **{**OPTIONS, "steps": 4, **changes}))
 
 
 def assert_equal(actual: list[pipeline.Batch], expected: list[pipeline.Batch]) -> None:
@@ -50,10 +55,10 @@ def assert_equal(actual: list[pipeline.Batch], expected: list[pipeline.Batch]) -
 
 
 @pytest.mark.parametrize("augment", sampling.AUGMENTATIONS)
-def test_crops_are_the_slices_that_the_plan_names(pairs: list[Pair], augment: str) -> None:
+def test_crops_are_the_slices_that_the_plan_names(store: Store, augment: str) -> None:
     heights, widths = np.array(SIZES, np.int32).T
     seen = set()
-    for step, batch in enumerate(collect(pairs, augment=augment)):
+    for step, batch in enumerate(collect(store, augment=augment)):
         assert batch["blurred"].shape == batch["sharp"].shape == (3, 4, CROP, CROP, 3)
         assert batch["blurred"].dtype == batch["sharp"].dtype == np.uint8
         for update in range(3):
@@ -72,8 +77,8 @@ def test_crops_are_the_slices_that_the_plan_names(pairs: list[Pair], augment: st
     assert len(seen) == {"none": 1, "flip": 2, "dihedral": 8}[augment]
 
 
-def test_twins_are_cut_alike_and_an_epoch_visits_every_pair(pairs: list[Pair]) -> None:
-    got = collect(pairs, batch_size=5, updates=1)
+def test_twins_are_cut_alike_and_an_epoch_visits_every_pair(store: Store) -> None:
+    got = collect(store, batch_size=5, updates=1)
     for batch in got:
         np.testing.assert_array_equal(batch["blurred"][..., :2], batch["sharp"][..., :2])
         np.testing.assert_array_equal(batch["blurred"][..., 2], batch["sharp"][..., 2] + 100)
@@ -82,25 +87,23 @@ def test_twins_are_cut_alike_and_an_epoch_visits_every_pair(pairs: list[Pair]) -
     assert len(orders) > 1
 
 
-def test_the_seed_decides_and_nothing_else(pairs: list[Pair]) -> None:
-    reference = collect(pairs)
-    assert_equal(collect(pairs, workers=1), reference)
-    assert_equal(collect(pairs, workers=4, cache_bytes=0), reference)
-    one_pair = SIZES[0][0] * SIZES[0][1] * 3 * 2
-    assert_equal(collect(pairs, cache_bytes=one_pair), reference)
-    other = collect(pairs, seed=8)
+def test_the_seed_decides_and_nothing_else(store: Store, tmp_path: Path) -> None:
+    reference = collect(store)
+    assert_equal(collect(store, workers=1), reference)
+    assert_equal(collect(on_disk(store, tmp_path), workers=4), reference)
+    other = collect(store, seed=8)
     assert any((a["sharp"] != b["sharp"]).any() for a, b in zip(reference, other, strict=True))
 
 
-def test_resuming_goes_on_exactly(pairs: list[Pair]) -> None:
-    assert_equal(collect(pairs, start_step=2), collect(pairs)[2:])
-    assert collect(pairs, start_step=4) == []
+def test_resuming_goes_on_exactly(store: Store) -> None:
+    assert_equal(collect(store, first=2 * 3 * 4, steps=2), collect(store)[2:])
+    assert collect(store, steps=0) == []
 
 
-def test_offset_goes_on_after_steps_of_fewer_updates(pairs: list[Pair]) -> None:
-    # Two steps of one update used samples 0 to 7; steps 2 and 3 have three updates each.
-    changed = collect(pairs, start_step=2, steps=4, offset=2 * 4 - 2 * 3 * 4)
-    single = collect(pairs, updates=1, start_step=2, steps=8)
+def test_steps_of_another_number_of_updates_go_on_where_the_last_ended(store: Store) -> None:
+    # Two steps of one update use samples 0 to 7; steps 2 and 3 have three updates each.
+    changed = collect(store, first=8, steps=2)
+    single = collect(store, updates=1, first=8, steps=6)
     joined = [
         {key: np.concatenate([batch[key] for batch in group]) for key in ("blurred", "sharp")}
         for group in (single[:3], single[3:])
@@ -108,9 +111,9 @@ def test_offset_goes_on_after_steps_of_fewer_updates(pairs: list[Pair]) -> None:
     assert_equal(changed, joined)
 
 
-def test_processes_take_slices_of_one_batch(pairs: list[Pair]) -> None:
-    whole = collect(pairs)
-    parts = [collect(pairs, process_index=index, process_count=2) for index in range(2)]
+def test_processes_take_slices_of_one_batch(store: Store) -> None:
+    whole = collect(store)
+    parts = [collect(store, process_index=index, process_count=2) for index in range(2)]
     assert parts[0][0]["sharp"].shape[1] == 2
     joined = [
         {key: np.concatenate([first[key], second[key]], axis=1) for key in first}
@@ -119,93 +122,49 @@ def test_processes_take_slices_of_one_batch(pairs: list[Pair]) -> None:
     assert_equal(joined, whole)
 
 
-def test_entries_choose_how_often_a_pair_stands(pairs: list[Pair]) -> None:
+def test_entries_choose_how_often_a_pair_stands(store: Store) -> None:
     entries = np.array([3, 3, 3, 1], np.int32)
-    (batch,) = collect(pairs, entries=entries, updates=1, steps=1)
+    (batch,) = collect(store, entries=entries, updates=1, steps=1)
     assert sorted(batch["sharp"][0, :, 0, 0, 2]) == [1, 3, 3, 3]
 
 
-def test_the_cache_keeps_what_fits_and_no_more(
-    pairs: list[Pair], monkeypatch: pytest.MonkeyPatch
+def test_a_store_that_is_damaged_while_it_is_read_is_a_sentence(
+    store: Store, tmp_path: Path
 ) -> None:
-    reads: list[str] = []
-
-    def counted(pair: Pair) -> tuple[np.ndarray, np.ndarray]:
-        reads.append(pair.name)
-        return pairs_module.read_pair(pair)
-
-    monkeypatch.setattr(pipeline, "read_pair", counted)
-    one_after_another = {"batch_size": 5, "updates": 1, "workers": 1}
-    collect(pairs, **one_after_another)
-    assert sorted(reads) == ["0.png", "1.png", "2.png", "3.png", "4.png"]
-    reads.clear()
-    collect(pairs, cache_bytes=0, **one_after_another)
-    assert len(reads) == 20
-    reads.clear()
-    smallest = 16 * 16 * 3 * 2  # room for pair 2 alone
-    collect(pairs, cache_bytes=smallest, **one_after_another)
-    assert (reads.count("2.png"), len(reads)) == (1, 17)
-
-
-def test_a_picture_smaller_than_the_crop_is_named_before_the_first_batch(
-    pairs: list[Pair],
-) -> None:
-    with pytest.raises(UserError, match=r"2\.png is 16x16 pixels, .* crop of 20x20$"):
-        batches(pairs, **{**OPTIONS, "crop": 20}, steps=1)
-    with pytest.raises(UserError, match=r"0\.png is 40x24 .*32x32 \(and 3 more such pairs\)"):
-        batches(pairs, **{**OPTIONS, "crop": 32}, steps=1)
-
-
-def test_a_broken_header_is_named_before_the_first_batch(pairs: list[Pair]) -> None:
-    pairs[3].sharp.write_bytes(b"no picture")
-    with pytest.raises(UserError, match=r"sharp/3\.png"):
-        batches(pairs, **OPTIONS, steps=1)
-
-
-def test_a_file_broken_further_in_is_named_when_it_is_read(pairs: list[Pair]) -> None:
-    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
-    for path in (pairs[3].blurred, pairs[3].sharp):
-        Image.fromarray(noise).save(path)
-    pairs[3].blurred.write_bytes(pairs[3].blurred.read_bytes()[:3000])
-    iterator = batches(pairs, **OPTIONS, steps=4)
-    with pytest.raises(UserError, match=r"blur/3\.png"):
+    iterator = batches(on_disk(store, tmp_path), **OPTIONS, steps=4)
+    with (tmp_path / "sharp.npy").open("r+b") as stream:
+        stream.truncate(1000)
+    with pytest.raises(UserError, match=r"decoded pairs: .*sharp\.npy is cut short"):
         list(iterator)
 
 
-def test_a_picture_that_changes_its_size_is_named(pairs: list[Pair]) -> None:
-    iterator = batches(pairs, **OPTIONS, steps=4)
-    for path in (pairs[1].blurred, pairs[1].sharp):
-        Image.fromarray(located(30, 24, 1, False)).save(path)
-    with pytest.raises(UserError, match=r"1\.png is 24x30 pixels, but was 24x40"):
-        list(iterator)
-
-
-def test_a_call_that_cannot_work_is_refused(pairs: list[Pair]) -> None:
-    with pytest.raises(UsageError, match="no pairs"):
-        batches([], **OPTIONS, steps=1)
+def test_a_call_that_cannot_work_is_refused(store: Store) -> None:
     with pytest.raises(UsageError, match="batch of 4 does not divide over 3 processes"):
-        batches(pairs, **OPTIONS, steps=1, process_count=3)
+        batches(store, **OPTIONS, steps=1, process_count=3)
 
 
-def test_an_iterator_may_be_left_unfinished(pairs: list[Pair]) -> None:
-    endless = batches(pairs, **OPTIONS, steps=10**9)
+def test_an_iterator_may_be_left_unfinished(store: Store) -> None:
+    endless = batches(store, **OPTIONS, steps=10**9)
     assert len(list(islice(endless, 2))) == 2
     endless.close()  # type: ignore[attr-defined]
     assert list(endless) == []
 
 
-def test_the_program_ends_while_pictures_are_being_read(pairs: list[Pair]) -> None:
+def test_the_program_ends_while_crops_are_being_cut(store: Store, tmp_path: Path) -> None:
+    on_disk(store, tmp_path)
     code = f"""
 import time
-from deblur_jax.data import pairs, pipeline
+from pathlib import Path
+from deblur_jax.data import pipeline, store
 
-def slowly(pair):
-    time.sleep(0.05)
-    return pairs.read_pair(pair)
+class Slow(pipeline._Cutter):
+    def crops(self, row):
+        time.sleep(0.05)
+        return super().crops(row)
 
-pipeline.read_pair = slowly
-found = pairs.find_pairs({str(pairs[0].blurred.parents[1])!r})
-endless = pipeline.batches(found, **{OPTIONS!r}, steps=10**9, cache_bytes=0, workers=2)
+pipeline._Cutter = Slow
+opened = store.open_store(Path({str(tmp_path)!r}))
+endless = pipeline.batches(opened, **{OPTIONS!r}, steps=10**9, workers=2)
 print(next(endless)["sharp"].shape)
 """
     root = Path(pipeline.__file__).parents[2]

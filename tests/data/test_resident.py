@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from deblur_jax.data import resident, sampling
+from deblur_jax.data import resident, sampling, store
 from deblur_jax.errors import UserError
 
 SIZES = [(48, 40), (33, 64), (32, 32), (50, 64), (32, 35)]
@@ -16,8 +16,13 @@ def pairs(rng: np.random.Generator) -> list[tuple[np.ndarray, np.ndarray]]:
     return [(draw(h, w), draw(h, w)) for h, w in SIZES]
 
 
+def pack(pairs: list, repeats: list[int] | None = None) -> resident.Resident:
+    entries = np.repeat(np.arange(len(pairs), dtype=np.int32), repeats or [1] * len(pairs))
+    return resident.of_store(store.of_arrays(pairs), entries)
+
+
 def test_packing_keeps_every_picture_and_overlaps_none(pairs: list) -> None:
-    packed = resident.pack(pairs)
+    packed = pack(pairs)
     used = np.zeros(packed.blurred.shape[:2], int)
     for i, (blurred, sharp) in enumerate(pairs):
         box = np.s_[
@@ -33,12 +38,12 @@ def test_packing_keeps_every_picture_and_overlaps_none(pairs: list) -> None:
 def test_small_pictures_share_a_shelf() -> None:
     small = np.zeros((32, 32, 3), np.uint8)
     wide = np.zeros((64, 128, 3), np.uint8)
-    assert resident.pack([(wide, wide)] + [(small, small)] * 4).blurred.shape == (96, 128, 3)
+    assert pack([(wide, wide)] + [(small, small)] * 4).blurred.shape == (96, 128, 3)
 
 
 @pytest.mark.parametrize("augment", ["none", "flip", "dihedral"])
 def test_crops_equal_plain_slices(pairs: list, augment: str) -> None:
-    packed = resident.pack(pairs, [1, 2, 1, 1, 3])
+    packed = pack(pairs, [1, 2, 1, 1, 3])
     index = np.arange(60, dtype=np.uint32).reshape(3, 20)
     cut = jax.jit(lambda p, i: resident.cut(p, i, crop=32, seed=4, augment=augment))(packed, index)
     heights, widths = zip(*SIZES, strict=True)
@@ -58,8 +63,4 @@ def test_crops_equal_plain_slices(pairs: list, augment: str) -> None:
 
 def test_no_pairs_is_said() -> None:
     with pytest.raises(UserError, match="no pairs"):
-        resident.pack([])
-
-
-def test_unit_range() -> None:
-    np.testing.assert_allclose(resident.to_unit(np.array([0, 255], np.uint8)), [-1, 1])
+        store.of_arrays([])

@@ -82,15 +82,15 @@ def test_interrupted_and_resumed_ends_in_the_same_bits(
 
     real = feed.Feed.phase
 
-    def interrupting(self: feed.Feed, start: int, stop: int, pretrain: bool) -> Any:
-        step = real(self, start, stop, pretrain)
+    def interrupting(self: feed.Feed, start: int, stop: int, first: int, pretrain: bool) -> Any:
+        advance = real(self, start, stop, first, pretrain)
         done = [start]
 
-        def wrapped(state: Any) -> Any:
-            done[0] += 1
+        def wrapped(state: Any, count: int) -> Any:
+            done[0] += count
             if done[0] == 3:
                 os.kill(os.getpid(), signal.SIGTERM)
-            return step(state)
+            return advance(state, count)
 
         return wrapped
 
@@ -142,7 +142,14 @@ def test_another_network_in_the_workdir_is_refused_by_field(pairs: Path, tmp_pat
     ("change", "sentence"),
     [
         ({"data.pairs": "/nowhere/pairs"}, "/nowhere/pairs"),
-        ({"data.crop": 64}, "48x40 pixels, smaller than the crop of 64x64"),
+        ({"data.crop": 64}, "0.png is 48x40 pixels, smaller than the crop of 64x64"),
+        ({"data.protocol": "half"}, "24x20 pixels with data.protocol='half', smaller than"),
+        ({"data.protocol": "quarter"}, "no protocol 'quarter'"),
+        ({"data.rotation": 20.0}, "48x40 pixels, smaller than the 46x46 that a crop of 32 needs"),
+        ({"data.rotation": 50.0}, "data.rotation is 50.0; it can be 0 to 45"),
+        ({"data.scale": 0.5}, "data.scale is 0.5; it can be 1 to 4"),
+        ({"data.split": "train_fit"}, "train"),
+        ({"data.subset": "blur"}, "no subset 'blur'"),
         ({"data.placement": "disk"}, "data.placement is 'disk'"),
         ({"train.batch_size": 0}, "train.batch_size is 0"),
         ({"train.batch_size": 3}, "8 devices cannot share"),
