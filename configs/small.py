@@ -3,11 +3,15 @@
     python main.py --config=configs/small.py --workdir=out/small --config.data.root=DATA
 
 DATA is a folder with the real pairs named below and `sharp/photos`; own pairs take their place with
---config.data.pairs=DIR.
+--config.data.pairs=DIR. To see what is trained on, sheets and statistics of every kind of pairs:
+
+    python main.py --config=configs/small.py --workdir=out/small --config.data.root=DATA \
+        --mode=prepare
 
 Hardware and time: 1 h 43 min on two cores of an AMD EPYC that other work shared (2026-11-23).
-Score of that run, by `deblur-jax evaluate --protocol full`: 23.72 dB on 8 GoPro test frames
-(blurred 23.22), 25.38 dB on 21 crops of such frames (24.95), 24.29 dB on 10 REDS frames (24.06).
+Score of that run, which had version 1 of the synthetic pairs, by
+`deblur-jax evaluate --protocol full`: 23.72 dB on 8 GoPro test frames (blurred 23.22), 25.38 dB on
+21 crops of such frames (24.95), 24.29 dB on 10 REDS frames (24.06).
 """
 
 from ml_collections import ConfigDict

@@ -14,6 +14,7 @@ from deblur_jax.blur import blur_picture
 from deblur_jax.compiler import cache_folder
 from deblur_jax.data import gopro
 from deblur_jax.data.pairs import find_pairs
+from deblur_jax.data.store import stores_at_hand
 from deblur_jax.errors import UsageError, UserError
 from deblur_jax.evaluation.device import device_name
 from deblur_jax.evaluation.evaluate import evaluate_pairs, write_results
@@ -180,7 +181,7 @@ def evaluate(
 
 
 def info() -> str:
-    """Versions, device, shipped weights with their hashes, and the cache folder, a line each."""
+    """Versions, device, shipped weights with their hashes, and what is cached, a line each."""
     lines = [f"deblur-jax {__version__}", f"python {platform.python_version()}"]
     for library in LIBRARIES:
         try:
@@ -196,4 +197,11 @@ def info() -> str:
     if not registry.names():
         lines.append("weights none shipped")
     lines.append(f"cache {cache_folder() or 'off'}")
+    decoded = stores_at_hand()
+    if decoded:
+        size = sum(path.stat().st_size for store in decoded for path in store.glob("*.npy"))
+        lines.append(
+            f"decoded pairs {len(decoded)} set{'s' if len(decoded) > 1 else ''}, {size / 1e9:.1f} GB, in {decoded[0].parent} "
+            "(may be deleted)"
+        )
     return "\n".join(lines)

@@ -203,6 +203,20 @@ def test_info_names_what_is_at_hand(capsys, monkeypatch):
         assert f"weights {name} sha256 {registry.load(name).sha256}" in lines
 
 
+def test_info_says_what_decoded_pairs_take(capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv("DEBLUR_JAX_CACHE", str(tmp_path))
+    for number in range(2):
+        folder = tmp_path / "pairs" / str(number)
+        folder.mkdir(parents=True)
+        (folder / "pairs.json").touch()
+        with (folder / "blurred.npy").open("wb") as stream:
+            stream.truncate(700_000_000)
+    (tmp_path / "pairs" / "2.part").mkdir()  # not whole
+    assert cli.main(["info"]) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last == f"decoded pairs 2 sets, 1.4 GB, in {tmp_path}/pairs (may be deleted)"
+
+
 def test_version(capsys):
     from deblur_jax import __version__
 

@@ -60,12 +60,13 @@ class FilePair:
     @property
     def stamp(self) -> Any:
         stamps: list[Any] = [self.pair.name]
+        depth = self.pair.name.count("/") + 2  # with blur/ or sharp/, wherever it lies
         for path in (self.pair.blurred, self.pair.sharp):
             try:
                 about = path.stat()
             except OSError as error:
                 raise UserError(f"cannot read {path}: {reason(error)}") from error
-            stamps += [about.st_size, about.st_mtime_ns]
+            stamps += ["/".join(path.parts[-depth:]), about.st_size, about.st_mtime_ns]
         return stamps
 
     def size(self) -> tuple[int, int]:
@@ -117,7 +118,13 @@ class Adapted:
         return [self.source.stamp, *how, self.match_means]
 
     def size(self) -> tuple[int, int]:
-        return protocols.size(self.protocol, *self.source.size())
+        height, width = self.source.size()
+        try:
+            return protocols.size(self.protocol, height, width)
+        except UsageError:
+            raise
+        except UserError as error:
+            raise UserError(f"{self.name}: {error}") from error
 
     def read(self) -> tuple[np.ndarray, np.ndarray]:
         blurred, sharp = (

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from deblur_jax.atomic import reason
+from deblur_jax.compiler import cache_folder
 from deblur_jax.data.canvas import Canvas, FileCanvas, MemoryCanvas, shelves
 from deblur_jax.errors import UserError
 
@@ -120,6 +121,18 @@ def open_store(folder: Path) -> Store:
         raise UserError(f"cannot read the decoded pairs in {folder}: {reason(error)}") from error
     blurred, sharp = canvases
     return Store(blurred, sharp, boxes, names, parts, left_out, fingerprint, folder)
+
+
+def default_cache() -> Path | None:
+    """The folder of all stores that are kept for later runs; None where nothing is kept."""
+    folder = cache_folder()
+    return None if folder is None else folder / "pairs"
+
+
+def stores_at_hand() -> list[Path]:
+    """The folders of all stores in the default cache."""
+    folder = default_cache()
+    return sorted(path.parent for path in folder.glob(f"*/{INDEX_FILE}")) if folder else []
 
 
 def write_index(store: Store, folder: Path) -> None:

@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from deblur_jax.compiler import cache_folder
+from deblur_jax.atomic import reason
 from deblur_jax.data import protocols, sources, synthetic
 from deblur_jax.data.decoding import Part, make_store
 from deblur_jax.data.sources import Adapted, Source
-from deblur_jax.data.store import INDEX_FILE, Store, open_store
+from deblur_jax.data.store import INDEX_FILE, Store, default_cache, open_store
 from deblur_jax.errors import UsageError, UserError
 from deblur_jax.images import IMAGE_SUFFIXES
 
@@ -62,7 +62,7 @@ class SyntheticPool:
 
     @property
     def stamp(self) -> Any:
-        files = [[path.name, path.stat().st_size] for path in self.photographs]
+        files = [_stamp(path) for path in self.photographs]
         return [files, self.seed, self.shares, synthetic.VERSION]
 
     def make(self, blurred: Any, sharp: Any) -> None:
@@ -76,14 +76,23 @@ class SyntheticPool:
         )
 
 
-def synthetic_pool(data: Any, *, count: int, seed: int) -> SyntheticPool:
-    """The pool that the group `data` of a configuration describes."""
+def _stamp(photograph: Path) -> list[Any]:
+    try:
+        return [photograph.name, photograph.stat().st_size]
+    except OSError as error:
+        raise UserError(f"cannot read {photograph}: {reason(error)}") from error
+
+
+def synthetic_pool(data: Any, *, count: int, seed: int, least: int = 0) -> SyntheticPool:
+    """The pool that the group `data` describes, its pairs at least `least` pixels a side."""
     bundled = data.photographs == "scikit-image"
-    source = data.photographs if bundled else Path(data.root).expanduser() / data.photographs
+    source: str | Path = data.photographs
+    if not bundled:
+        source = (Path(data.root) / data.photographs).expanduser()
     return SyntheticPool(
         photograph_paths(source),
         count,
-        max(data.crop, data.synthetic_size),
+        max(data.crop, data.synthetic_size, least),
         seed,
         synthetic.Shares(**data.shares),
     )
@@ -118,6 +127,7 @@ def gather(
     """
     window = window or data.crop
     if data.pairs and (Path(data.pairs).expanduser() / INDEX_FILE).exists():
+        _refuse_changes(data)
         store = open_store(Path(data.pairs).expanduser())
         return _weighted(store, {}, window, data, report)
     parts: list[Part] = []
@@ -131,7 +141,7 @@ def gather(
         parts = [Part(name, adapted(data, root / name)) for name, _ in data.mixture]
         times = dict(data.mixture)
         if data.synthetic:
-            pool = synthetic_pool(data, count=data.synthetic, seed=seed)
+            pool = synthetic_pool(data, count=data.synthetic, seed=seed, least=window)
     if not parts and pool is None:
         raise UsageError("data.pairs names no folder, and this preset has no data of its own")
     store = make_store(
@@ -140,13 +150,25 @@ def gather(
     return _weighted(store, times, window, data, report)
 
 
+def _refuse_changes(data: Any) -> None:
+    """What was decoded stays as it is."""
+    for field, plain in (
+        ("split", ""),
+        ("subset", ""),
+        ("protocol", "full"),
+        ("match_means", False),
+    ):
+        if data[field] != plain:
+            raise UsageError(
+                f"{data.pairs} holds decoded pairs, to which data.{field}={data[field]!r} comes "
+                "too late"
+            )
+
+
 def _cache(name: str) -> Path | None:
     if name == IN_MEMORY:
         return None
-    if name:
-        return Path(name).expanduser()
-    folder = cache_folder()
-    return None if folder is None else folder / "pairs"
+    return Path(name).expanduser() if name else default_cache()
 
 
 def _weighted(
@@ -156,11 +178,13 @@ def _weighted(
     small: np.ndarray = np.any(store.boxes[2:] < window, axis=0)
     if small.any():
         _refuse_small(store, small, window, data, report)
-    repeats = np.array([times.get(part, 1) for part in store.parts], np.int64)
-    entries = np.repeat(np.arange(len(store), dtype=np.int32), np.where(small, 0, repeats))
-    for part in dict.fromkeys(store.parts):
-        count = store.parts.count(part)
-        report(f"{count} pairs from {part}, each {times.get(part, 1)} times an epoch")
+    kept = np.flatnonzero(~small).astype(np.int32)
+    parts = [store.parts[number] for number in kept]
+    entries = np.repeat(kept, [times.get(part, 1) for part in parts])
+    for part in dict.fromkeys(parts):
+        often = times.get(part, 1)
+        weight = f", each {often} times an epoch" if often != 1 else ""
+        report(f"{parts.count(part)} pairs from {part}{weight}")
     return TrainingSet(store, entries)
 
 
@@ -172,9 +196,8 @@ def _refuse_small(store: Store, small: np.ndarray, window: int, data: Any, repor
     if window > data.crop:
         needed = f"the {window}x{window} that a crop of {data.crop} needs to be turned and zoomed"
     after = f" with data.protocol={data.protocol!r}" if data.protocol != "full" else ""
-    sentence = (
-        f"{store.names[numbers[0]]} is {width}x{height} pixels{after}, smaller than {needed}{more}"
-    )
+    first = f"{store.parts[numbers[0]]}/{store.names[numbers[0]]}"
+    sentence = f"{first} is {width}x{height} pixels{after}, smaller than {needed}{more}"
     if not data.skip_broken or small.all():
         raise UserError(sentence)
     report(f"left out {len(numbers)} pairs that are too small: {sentence}")

@@ -8,11 +8,13 @@ XMP is dropped, since it may repeat the orientation.
 
 from deblur_jax.images.picture import Picture, convert_depth
 from deblur_jax.images.reading import MAX_PIXELS, read, read_rgb
-from deblur_jax.images.writing import IMAGE_SUFFIXES, write
+from deblur_jax.images.suffixes import IMAGE_SUFFIXES, VIDEO_SUFFIXES
+from deblur_jax.images.writing import write
 
 __all__ = [
     "IMAGE_SUFFIXES",
     "MAX_PIXELS",
+    "VIDEO_SUFFIXES",
     "Picture",
     "convert_depth",
     "read",

@@ -21,11 +21,8 @@ from numpy.typing import NDArray
 from deblur_jax.atomic import reason
 from deblur_jax.errors import UserError
 from deblur_jax.images.reading import read_rgb
-from deblur_jax.images.writing import IMAGE_SUFFIXES
+from deblur_jax.images.suffixes import IMAGE_SUFFIXES
 
-VIDEO_SUFFIXES = frozenset(
-    {".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".3gp"}
-)
 Frame = NDArray[np.uint8]
 
 # Without the last two swscale makes 4:2:0 video, the usual kind, 1 to 2 grey levels too dark.

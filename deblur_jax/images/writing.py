@@ -12,8 +12,8 @@ from deblur_jax.atomic import atomic_write, reason
 from deblur_jax.errors import UserError
 from deblur_jax.images import encoders
 from deblur_jax.images.picture import PEAKS, Array, Picture, luma
+from deblur_jax.images.suffixes import IMAGE_SUFFIXES
 
-IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp"})
 JPEG_QUALITY = 95
 
 

@@ -10,8 +10,8 @@ import numpy as np
 from deblur_jax import images
 from deblur_jax.atomic import refuse_blocked
 from deblur_jax.errors import UsageError, UserError
-from deblur_jax.images import IMAGE_SUFFIXES, Picture
-from deblur_jax.restore.inputs import VIDEO_SUFFIXES, Job, plan
+from deblur_jax.images import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Picture
+from deblur_jax.restore.inputs import Job, plan
 
 GAP = 8  # white pixels between the two halves of a comparison
 

@@ -7,11 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deblur_jax.errors import UsageError, UserError
-from deblur_jax.images import IMAGE_SUFFIXES
-
-VIDEO_SUFFIXES = frozenset(
-    {".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".3gp"}
-)
+from deblur_jax.images import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 
 
 @dataclass(frozen=True)

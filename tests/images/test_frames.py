@@ -13,8 +13,7 @@ from PIL import Image
 
 from deblur_jax import images
 from deblur_jax.errors import UserError
-from deblur_jax.images.frames import VIDEO_SUFFIXES, open_frames
-from deblur_jax.restore import inputs
+from deblur_jax.images.frames import open_frames
 
 
 def drawn(rng, count=6, height=32, width=48):
@@ -290,7 +289,3 @@ def test_memory_is_that_of_a_frame(tmp_path, rng):
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert count == 60 and peak < 12 * size
-
-
-def test_videos_are_told_by_the_same_names_everywhere():
-    assert VIDEO_SUFFIXES == inputs.VIDEO_SUFFIXES
