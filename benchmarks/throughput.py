@@ -20,10 +20,10 @@ import numpy as np
 
 from benchmarks import command, config_file, machine, random_values, timing
 from deblur_jax.data import resident, store
-from deblur_jax.data.training_set import TrainingSet
+from deblur_jax.data.training_set import TrainingSet, augmentation
 from deblur_jax.errors import UsageError
 from deblur_jax.training import parallel, steps
-from deblur_jax.training.feed import Feed, augmentation
+from deblur_jax.training.feed import Feed
 from deblur_jax.training.recipe import make_recipe
 from deblur_jax.training.state import Recipe, TrainState
 

@@ -199,9 +199,8 @@ def info() -> str:
     lines.append(f"cache {cache_folder() or 'off'}")
     decoded = stores_at_hand()
     if decoded:
-        size = sum(path.stat().st_size for store in decoded for path in store.glob("*.npy"))
-        lines.append(
-            f"decoded pairs {len(decoded)} set{'s' if len(decoded) > 1 else ''}, {size / 1e9:.1f} GB, in {decoded[0].parent} "
-            "(may be deleted)"
-        )
+        size = sum(path.stat().st_size for store in decoded for path in store.glob("*.npy")) / 1e9
+        sets = f"{len(decoded)} set{'s' if len(decoded) > 1 else ''}"
+        where = f"in {decoded[0].parent} (may be deleted)"
+        lines.append(f"decoded pairs {sets}, {size:.1f} GB, {where}")
     return "\n".join(lines)

@@ -8,8 +8,6 @@ import contextlib
 import hashlib
 import json
 import os
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,15 +17,14 @@ from typing import Any, Protocol
 import numpy as np
 from tqdm import tqdm
 
-from deblur_jax.atomic import make_folder, reason
 from deblur_jax.data.canvas import CHANNELS, Canvas, FileCanvas, MemoryCanvas, shelves
+from deblur_jax.data.keeping import keep, refuse_full_disk
 from deblur_jax.data.sources import Source
 from deblur_jax.data.store import INDEX_FILE, SCHEMA, Store, open_store, write_index
 from deblur_jax.errors import UsageError, UserError
 
 MEMORY_BYTES = 256 * 2**20  # smaller stores are kept in memory
 NAMES_SHOWN = 3
-_ROOM = 64 * 2**20  # bytes that stay free on the disk
 
 
 class Pool(Protocol):
@@ -113,38 +110,16 @@ def make_store(
 
 
 def _on_disk(job: "_Job", place: Path, nbytes: int) -> Store:
-    """Makes the store beside its place and moves it there, so that it is whole or not there."""
-    make_folder(place.parent)
-    free = shutil.disk_usage(place.parent).free
-    if free < nbytes + _ROOM:
-        raise UserError(
-            f"the decoded pairs take {nbytes / 1e9:.1f} GB and {place.parent} has "
-            f"{free / 1e9:.1f} GB free: set data.cache to a folder with more room"
-        )
+    def fill(folder: Path) -> None:
+        canvases = [FileCanvas(folder / f"{name}.npy", job.shape) for name in ("blurred", "sharp")]
+        store = job.run(canvases)
+        for canvas in canvases:
+            canvas.close()
+        write_index(store, folder)
+
+    refuse_full_disk(place, nbytes)
     job.report(f"decoding {job.boxes.shape[1]} pairs once, {nbytes / 1e9:.2f} GB, into {place}")
-    try:
-        partial = Path(tempfile.mkdtemp(prefix=f"{place.name}.", suffix=".part", dir=place.parent))
-        try:
-            whole = partial / "whole"
-            whole.mkdir()  # with everybody's rights, unlike the temporary folder around it
-            canvases = [FileCanvas(whole / f"{n}.npy", job.shape) for n in ("blurred", "sharp")]
-            store = job.run(canvases)
-            for canvas in canvases:
-                canvas.close()
-            write_index(store, whole)
-            with contextlib.suppress(UserError):  # another process was faster: its pixels are ours
-                return open_store(place)
-            with contextlib.suppress(OSError):  # a damaged one, if there is one
-                place.rename(partial / "damaged")
-            with contextlib.suppress(OSError):
-                whole.rename(place)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
-    except OSError as error:
-        raise UserError(
-            f"cannot write the decoded pairs to {place.parent}: {reason(error)}"
-        ) from error
-    return open_store(place)
+    return keep(place, fill)
 
 
 @dataclass

@@ -66,7 +66,7 @@ def apply(picture: np.ndarray, protocol: str, filter: str = "bicubic") -> np.nda
     new_height, new_width = size(protocol, height, width)
     if not resizes(protocol):
         return picture
-    # Halving leaves out an odd last row or column; squeezing takes all there is.
-    box = (0, 0, 2 * new_width, 2 * new_height) if protocol == "half" else (0, 0, width, height)
-    resized = Image.fromarray(picture).resize((new_width, new_height), _RESAMPLING[filter], box=box)
-    return np.array(resized)
+    if protocol == "half":
+        # Cut off, not boxed: Pillow's filter would still see beyond its box.
+        picture = np.ascontiguousarray(picture[: 2 * new_height, : 2 * new_width])
+    return np.array(Image.fromarray(picture).resize((new_width, new_height), _RESAMPLING[filter]))

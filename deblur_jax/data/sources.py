@@ -170,6 +170,10 @@ def find(path: str | Path, *, split: str = "", subset: str = "") -> Sequence[Sou
     if split:
         found = gopro.split_pairs(path, split, subset or "linear")
         return [FilePair(pair) for pair in found]
+    if all((path / name).is_dir() for name in ("train", "test")):
+        raise UsageError(
+            f"{path} holds train/ and test/: name one of them, or of GoPro a split (data.split)"
+        )
     folder = gopro.SUBSETS[subset] if subset else None
     return [FilePair(pair) for pair in find_pairs(path, blurred_folder=folder)]
 

@@ -123,6 +123,11 @@ def open_store(folder: Path) -> Store:
     return Store(blurred, sharp, boxes, names, parts, left_out, fingerprint, folder)
 
 
+def is_store(folder: Path) -> bool:
+    """Whether a folder looks like one that `open_store` reads."""
+    return (folder / INDEX_FILE).exists() and (folder / "blurred.npy").exists()
+
+
 def default_cache() -> Path | None:
     """The folder of all stores that are kept for later runs; None where nothing is kept."""
     folder = cache_folder()

@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from deblur_jax.atomic import reason
-from deblur_jax.data import protocols, sources, synthetic
+from deblur_jax.data import augment, protocols, sources, synthetic
+from deblur_jax.data.augment import Augmentation
 from deblur_jax.data.decoding import Part, make_store
 from deblur_jax.data.sources import Adapted, Source
-from deblur_jax.data.store import INDEX_FILE, Store, default_cache, open_store
+from deblur_jax.data.store import Store, default_cache, is_store, open_store
 from deblur_jax.errors import UsageError, UserError
 from deblur_jax.images import IMAGE_SUFFIXES
 
@@ -98,13 +99,22 @@ def synthetic_pool(data: Any, *, count: int, seed: int, least: int = 0) -> Synth
     )
 
 
-def adapted(data: Any, path: str | Path, *, split: str = "") -> list[Source]:
+def adapted(
+    data: Any, path: str | Path, *, split: str = "", match_means: bool = False
+) -> list[Source]:
     """The pairs of a data set at the size that the configuration trains on."""
     protocols.check(data.protocol, data.protocol_filter)
     return [
-        Adapted(source, data.protocol, data.protocol_filter, data.match_means)
+        Adapted(source, data.protocol, data.protocol_filter, match_means)
         for source in sources.find(path, split=split, subset=data.subset)
     ]
+
+
+def augmentation(data: Any) -> Augmentation:
+    """What the group `data` of a configuration lets happen to a crop. UsageError if it cannot."""
+    wanted = Augmentation(data.rotation, data.scale, data.colour_jitter)
+    augment.check(wanted)
+    return wanted
 
 
 def gather(
@@ -118,36 +128,44 @@ def gather(
     Args:
       data: the group `data` of a configuration, see `configs/default.py`.
       seed: of the synthetic pairs.
-      window: the smallest height and width that are of use, in pixels; None for `data.crop`.
+      window: the smallest height and width that are of use, in pixels; None for what a crop needs.
       report: gets sentences as work goes on.
 
     Raises:
       UsageError: the configuration names no pairs.
       UserError: pairs that are missing, broken, or too small.
     """
-    window = window or data.crop
-    if data.pairs and (Path(data.pairs).expanduser() / INDEX_FILE).exists():
+    window = window or augmentation(data).window(data.crop)
+    if data.pairs and is_store(Path(data.pairs).expanduser()):
         _refuse_changes(data)
         store = open_store(Path(data.pairs).expanduser())
         return _weighted(store, {}, window, data, report)
-    parts: list[Part] = []
-    times: dict[str, int] = {}
     pool: SyntheticPool | None = None
     if data.pairs:
-        label = Path(data.pairs).name
-        parts = [Part(label, adapted(data, data.pairs, split=data.split))]
+        wanted: list[tuple[str, str | Path, int]] = [(Path(data.pairs).name, data.pairs, 1)]
     else:
         root = Path(data.root).expanduser()
-        parts = [Part(name, adapted(data, root / name)) for name, _ in data.mixture]
-        times = dict(data.mixture)
+        wanted = [(name, root / name, _times(name, often)) for name, often in data.mixture]
         if data.synthetic:
             pool = synthetic_pool(data, count=data.synthetic, seed=seed, least=window)
-    if not parts and pool is None:
+    if not wanted and pool is None:
         raise UsageError("data.pairs names no folder, and this preset has no data of its own")
+    split = data.split if data.pairs else ""
+    parts = [
+        Part(label, adapted(data, path, split=split, match_means=data.match_means))
+        for label, path, _ in wanted
+    ]
     store = make_store(
         parts, pool, cache=_cache(data.cache), skip_broken=data.skip_broken, report=report
     )
+    times = {label: often for label, _, often in wanted}
     return _weighted(store, times, window, data, report)
+
+
+def _times(name: str, often: Any) -> int:
+    if not isinstance(often, int) or often < 1:
+        raise UsageError(f"data.mixture has {name} {often} times an epoch; it must be 1, 2, 3 …")
+    return often
 
 
 def _refuse_changes(data: Any) -> None:

@@ -18,7 +18,7 @@ from deblur_jax.data import training_set
 from deblur_jax.data.training_set import TrainingSet
 from deblur_jax.errors import UsageError, UserError
 from deblur_jax.models import apply_generator, size_multiple
-from deblur_jax.training.feed import Feed, augmentation
+from deblur_jax.training.feed import Feed
 from deblur_jax.training.recipe import make_recipe
 from deblur_jax.training.state import Recipe, TrainState, init_state
 from deblur_jax.training.validation import Validation
@@ -103,7 +103,6 @@ def _training_set(config: Any) -> TrainingSet:
     return training_set.gather(
         data,
         seed=config.seed,
-        window=augmentation(data).window(data.crop),
         report=lambda line: print(line, flush=True),
     )
 

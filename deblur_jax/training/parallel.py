@@ -87,6 +87,11 @@ def pmap_step(step: Callable[..., Any], in_axes: tuple[int | None, ...]) -> Call
     )
 
 
+def pmap_data(function: Callable[..., Any], in_axes: tuple[int | None, ...]) -> Callable[..., Any]:
+    """Maps a per-device function; its result has a leading device axis, its arguments stay."""
+    return jax.pmap(function, axis_name=AXIS, in_axes=in_axes, out_axes=0)
+
+
 def shard_map_step(
     step: Callable[..., Any], in_axes: tuple[int | None, ...], devices: list[Any] | None = None
 ) -> Callable[..., Any]:

@@ -76,3 +76,13 @@ def test_unknown_names_and_tiny_pictures() -> None:
         protocols.apply(picture, "half", "lanczos")
     with pytest.raises(UserError, match="1x8"):
         protocols.apply(picture, "half")
+
+
+def test_an_odd_last_row_and_column_are_not_seen_at_all(rng: np.random.Generator) -> None:
+    picture = rng.integers(0, 256, (41, 51, 3), np.uint8)
+    other = picture.copy()
+    other[-1], other[:, -1] = 255 - other[-1], 255 - other[:, -1]
+    np.testing.assert_array_equal(protocols.apply(picture, "half"), protocols.apply(other, "half"))
+    assert protocols.size("half", 41, 51) == protocols.apply(picture, "half").shape[:2] == (20, 25)
+    assert protocols.size("resize256", 41, 51) == (256, 256)
+    assert protocols.size("full", 41, 51) == (41, 51)

@@ -218,3 +218,17 @@ def test_pools_look_like_gopro_and_reds(shared_data):
     low, lower, middle, upper, high = summary["psnr"]
     assert low < 22.1 and 20 < lower < 25 and 23 < middle < 28 and 26 < upper < 33 and high > 26.4
     assert summary["log_ratio"][0] < -0.91 and summary["log_ratio"][-1] > -0.51
+
+
+def test_kinds_name_what_a_pool_s_pairs_are(photographs):
+    options = {"noise": 0.0, "jpeg": 0.0, "short": 0.0, "gamma": 0.0, "srgb": 0.0}
+    shares = synthetic.Shares(camera=0.3, trajectory=0.3, layer=0.5, paper=0.0, **options)
+    kinds = synthetic.kinds(24, 5, shares)
+    assert set(kinds) == {"camera", "camera+object", "trajectory", "nearly_sharp"}
+    named = {f"{name}_share": share for name, share in shares._asdict().items()}
+    blurred, sharp = synthetic.make_pool(photographs, 24, size=SIZE, seed=5, **named)
+    errors = {kind: [] for kind in kinds}
+    for kind, one, other in zip(kinds, blurred, sharp, strict=True):
+        errors[kind].append(np.abs(one.astype(int) - other).mean())
+    least = min(np.mean(errors[kind]) for kind in errors if kind != "nearly_sharp")
+    assert 0 in errors["nearly_sharp"] and np.mean(errors["nearly_sharp"]) < least
