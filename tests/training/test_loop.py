@@ -12,10 +12,13 @@ import pytest
 from PIL import Image
 
 from configs import small, tiny
+from deblur_jax.data import training_set
 from deblur_jax.errors import UsageError, UserError
 from deblur_jax.training import feed, loop
+from deblur_jax.training.recipe import make_recipe
 from deblur_jax.training.writers import Writers
 from deblur_jax.weights import registry
+from deblur_jax.weights.checkpoints import Checkpoints
 
 BATCH = 8  # the tests' eight virtual devices share it
 
@@ -208,3 +211,66 @@ def test_a_disk_that_is_full_is_a_sentence(tmp_path: Path) -> None:
     writers._board = Full()
     with pytest.raises(UserError, match=r"events in .*: no space left on device$"):
         writers.scalars(1, {"loss/generator": 1.0})
+
+
+def test_a_resumed_run_goes_on_with_the_next_sample_whatever_the_batch(
+    pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    config = tiny_config(pairs, steps=4)
+    assert loop.train(config, tmp_path / "run") == 0
+    # Two steps of one slice, then two of one for the generator and one for the critic.
+    used = 2 * BATCH + 2 * 2 * BATCH
+    saved = Checkpoints(tmp_path / "run", read_only=True).meta(4)["data"]
+    assert saved["sample"] == used and len(saved["fingerprint"]) == 64
+    firsts: list[int] = []
+    real = feed.Feed.phase
+
+    def noting(self: feed.Feed, start: int, stop: int, first: int, pretrain: bool) -> Any:
+        firsts.append(first)
+        return real(self, start, stop, first, pretrain)
+
+    monkeypatch.setattr(feed.Feed, "phase", noting)
+    config = tiny_config(pairs, steps=5, batch_size=2 * BATCH)
+    assert loop.train(config, tmp_path / "run") == 0
+    assert firsts == [used]
+    assert "the pairs are not those" not in capsys.readouterr().out
+    (pairs / "blur" / "4.png").unlink()
+    (pairs / "sharp" / "4.png").unlink()
+    config.train.steps = 6
+    assert loop.train(config, tmp_path / "run") == 0
+    assert firsts == [used, used + 4 * BATCH]
+    assert "the pairs are not those that the run had before step 5" in capsys.readouterr().out
+
+
+def test_a_checkpoint_without_the_datas_state_goes_on_where_it_must_have_been(
+    pairs: Path, tmp_path: Path
+) -> None:
+    config = tiny_config(pairs)
+    recipe = make_recipe(config)
+    data = training_set.gather(config.data, seed=0)
+    number = loop._next_sample({}, data, config, feed.Feed(config, recipe, data), 5)
+    assert number == 2 * BATCH + 3 * 2 * BATCH
+    assert loop._next_sample({}, data, config, feed.Feed(config, recipe, data), 1) == BATCH
+
+
+def test_a_preset_s_mixture_is_fed_from_the_host_too(pairs: Path, tmp_path: Path) -> None:
+    for placement in ("device", "host"):
+        config = tiny_config(Path(), steps=2, pretrain_generator_steps=2)
+        config.data.pairs = ""
+        config.data.root, config.data.mixture = str(pairs.parent), (("pairs", 3),)
+        config.data.synthetic, config.data.synthetic_size = 2, 40
+        config.data.placement = placement
+        assert loop.train(config, tmp_path / placement) == 0
+    device, host = (lines(tmp_path / name) for name in ("device", "host"))
+    assert timeless(device) == timeless(host)
+
+
+def test_pairs_that_do_not_fit_are_fed_from_the_host_with_a_sentence(
+    pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setattr(feed, "_room", lambda: 1000)
+    config = tiny_config(pairs, steps=1, pretrain_generator_steps=1)
+    assert loop.train(config, tmp_path / "run") == 0
+    assert "do not fit on the device, which has 0.0 GB free: they are fed from the host" in (
+        capsys.readouterr().out
+    )
