@@ -91,6 +91,8 @@ def process_files(
 
 def _process(job: Job, function: Callable[[Picture, str], Picture]) -> None:
     suffix = job.source.suffix.lower()
+    if job.source.is_dir():
+        raise UserError(f"cannot list the folder {job.source}")
     if suffix in VIDEO_SUFFIXES:
         raise UserError(f"cannot read {job.source}: videos are not supported yet")
     if suffix not in IMAGE_SUFFIXES and job.source.exists():

@@ -100,7 +100,10 @@ def _fixed_part(pattern: Path) -> Path:
 
 
 def _walk(folder: Path, output: Path | None) -> Iterator[Path]:
-    """The pictures and videos below a folder, sorted; each real folder once, so loops end."""
+    """The pictures and videos below a folder, sorted, and folders that cannot be listed.
+
+    Each real folder comes once, so that loops end.
+    """
     excluded = output.resolve() if output is not None else None
     if excluded == folder.resolve():
         excluded = None  # results beside or in place of their sources
@@ -114,7 +117,10 @@ def _walk(folder: Path, output: Path | None) -> Iterator[Path]:
         try:
             children = sorted(place.iterdir())
         except OSError as error:
-            raise UserError(f"cannot list {place}: {error.strerror}") from error
+            if place == folder:
+                raise UserError(f"cannot list {place}: {error.strerror}") from error
+            yield place  # it fails by name when its turn comes; what else there is gets done
+            return
         for child in children:
             if child.is_dir():
                 if not child.name.startswith("."):

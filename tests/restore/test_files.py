@@ -152,6 +152,24 @@ def test_a_broken_picture_does_not_stop_the_rest(tree, tmp_path):
     assert str(summary) == "4 done, 4 failed"
 
 
+def test_a_folder_that_cannot_be_listed_does_not_stop_the_rest(tree, tmp_path, monkeypatch):
+    real = Path.iterdir
+
+    def iterdir(path):
+        if path.name == "er":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    summary = process_files([str(tree)], str(tmp_path / "out"), invert)
+    assert [s for s in dict(summary.failed).values() if "list" in s] == [
+        f"cannot list the folder {tree / 'deep' / 'er'}"
+    ]
+    assert {"a.png", "deep/d.webp"} <= set(names(tmp_path / "out"))
+    with pytest.raises(UserError, match="cannot list .*er: Permission denied"):
+        process_files([str(tree / "deep" / "er")], str(tmp_path / "out"), invert)
+
+
 def test_errors_of_the_function_are_named(tree, tmp_path):
     def function(picture, name):
         if name == "a.png":
