@@ -166,7 +166,7 @@ def test_a_folder_that_cannot_be_listed_does_not_stop_the_rest(tree, tmp_path, m
         f"cannot list the folder {tree / 'deep' / 'er'}"
     ]
     assert {"a.png", "deep/d.webp"} <= set(names(tmp_path / "out"))
-    with pytest.raises(UserError, match="cannot list .*er: Permission denied"):
+    with pytest.raises(UserError, match=r"cannot list .*er: Permission denied"):
         process_files([str(tree / "deep" / "er")], str(tmp_path / "out"), invert)
 
 
