@@ -10,14 +10,15 @@ from ml_collections import config_flags
 
 from deblur_jax.errors import UserError
 
-MODES = ("train", "evaluate", "train_and_evaluate", "prepare")
+MODES = ("train", "evaluate", "train_and_evaluate", "prepare", "calibrate")
 _CONFIG = config_flags.DEFINE_config_file("config", None, "File of the configuration.")
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.")
 _MODE = flags.DEFINE_enum(
     "mode",
     "train",
     MODES,
-    "What to do; prepare decodes and makes the training pairs, and shows them.",
+    "What to do; prepare decodes and makes the training pairs and shows them, calibrate weighs the "
+    "terms of the generator's loss.",
 )
 
 
@@ -46,6 +47,7 @@ def main(argv: list[str]) -> int:
     from deblur_jax.data.overview import prepare_run
     from deblur_jax.evaluation.run import evaluate_run
     from deblur_jax.quiet import quiet_libraries
+    from deblur_jax.training.calibrate import calibrate_run
     from deblur_jax.training.loop import train
 
     try:
@@ -55,6 +57,8 @@ def main(argv: list[str]) -> int:
         code = 0
         if _MODE.value == "prepare":
             prepare_run(_CONFIG.value, _WORKDIR.value)
+        if _MODE.value == "calibrate":
+            calibrate_run(_CONFIG.value, _WORKDIR.value)
         if _MODE.value in ("train", "train_and_evaluate"):
             code = train(_CONFIG.value, _WORKDIR.value)
         if _MODE.value in ("evaluate", "train_and_evaluate") and code == 0:

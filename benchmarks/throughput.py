@@ -4,9 +4,9 @@
 
 The step is the one that a run with `data.placement = 'device'` makes, over all devices: crops, the
 critic's updates, the generator's. Pairs are random pixels, so no files are needed. Logging,
-checkpoints and validation are left out. VGG19's weights come from `--vgg-weights` or the
-configuration; where it wants them and they are not given, the perceptual loss is left out, and the
-JSON file says `"perceptual": false`.
+checkpoints and validation are left out. A perceptual loss takes VGG's weights from
+`--vgg-weights` or the configuration; where neither names a file they are random, which takes as
+long, and the JSON file says `"vgg_source": "random"`.
 """
 
 import argparse
@@ -21,7 +21,6 @@ import numpy as np
 from benchmarks import command, config_file, machine, random_values, timing
 from deblur_jax.data import resident, store
 from deblur_jax.data.training_set import TrainingSet, augmentation
-from deblur_jax.errors import UsageError
 from deblur_jax.training import parallel, steps
 from deblur_jax.training.feed import Feed
 from deblur_jax.training.recipe import make_recipe
@@ -44,7 +43,7 @@ def random_pairs(crop: int) -> TrainingSet:
 def prepare(config: Any) -> tuple[Recipe, Feed, resident.Resident]:
     """From a configuration to steps that are ready to be compiled.
 
-    Changes the configuration: no pretraining, and no perceptual loss where its weights are missing.
+    Changes the configuration: no pretraining, and random weights of VGG where it names no file.
 
     Returns:
       The recipe, the feed with its pairs in place, and the pairs on the device.
@@ -52,12 +51,8 @@ def prepare(config: Any) -> tuple[Recipe, Feed, resident.Resident]:
     Raises:
       UsageError: the configuration does not fit the machine or itself.
     """
-    if config.loss.perceptual_weight and not config.loss.vgg_weights:
-        config.loss.perceptual_weight = 0.0
-        if not (config.loss.pixel_weight or config.loss.adversarial_weight):
-            raise UsageError(
-                "this configuration has no other loss than VGG19's: give --vgg-weights"
-            )
+    if not config.loss.vgg_weights:
+        config.loss.vgg_source = "random"
     # The schedule's phase without a critic is not what is timed.
     config.train.pretrain_generator_steps = 0
     recipe = make_recipe(config)
@@ -176,6 +171,7 @@ def measure(config: Any, *, name: str, count: int = 10, parts: bool = False) -> 
         "critic_steps": recipe.critic_steps if recipe.adversarial else 0,
         "pairs_per_step": recipe.slices * batch,
         "perceptual": recipe.features is not None,
+        "vgg_source": config.loss.vgg_source if recipe.features is not None else None,
         **times,
         "steps_per_second": rate,
         "images_per_second": rate * batch,
@@ -216,7 +212,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--batch", type=command.positive, help="pairs an update, on all devices")
     parser.add_argument("--crop", type=command.positive, help="pixels, side of the crops")
     parser.add_argument("--steps", type=command.positive, default=10, help="timed steps")
-    parser.add_argument("--vgg-weights", metavar="FILE", help="Keras' VGG19 weights, .npz")
+    parser.add_argument("--vgg-weights", metavar="FILE", help="VGG's weights (default: random)")
     parser.add_argument(
         "--parts",
         action="store_true",

@@ -2,8 +2,7 @@
 
     python main.py --config=configs/best.py --workdir=out/best \
         --config.data.pairs=GOPRO_Large --config.data.split=train_fit \
-        --config.data.validation=GOPRO_Large --config.data.validation_split=validation \
-        --config.loss.vgg_weights=vgg19.npz
+        --config.data.validation=GOPRO_Large --config.data.validation_split=validation
 
 Hardware, time and score: not run to the end here.
 """
@@ -21,6 +20,7 @@ def get_config() -> ConfigDict:
     config.model.upsample = "pixel_shuffle"
     config.loss.pixel = "charbonnier"
     config.loss.pixel_weight = 1.0
+    config.loss.vgg_preprocessing = "caffe"
     # A feature's squared difference is some 1e5 times a pixel's: this keeps the terms on one scale.
     config.loss.perceptual_weight = 1e-5
     config.loss.adversarial_weight = 0.01

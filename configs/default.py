@@ -25,6 +25,7 @@ def get_config() -> ConfigDict:
     data.cache = ""  # folder for decoded pairs; '' for the user's cache; 'memory' for none
     data.placement = "host"  # 'host': tf.data; 'device': uint8 arrays on the accelerator
     data.crop = 256  # pixels, side of the random square crops (paper: 256)
+    data.crop_last = True  # crops may touch the right and lower border (authors' code: never)
     data.augment = "flip"  # 'none', 'flip' (authors' code) or 'dihedral'
     data.rotation = 0.0  # degrees, largest angle that a crop is turned by (0 to 45)
     data.scale = 1.0  # largest factor that a crop is shrunk or enlarged by (1 to 4)
@@ -54,19 +55,35 @@ def get_config() -> ConfigDict:
     model.width = 64  # channels after the first convolution
     model.blocks = 9  # residual blocks
     model.norm = "instance"  # 'instance' (paper), 'batch' or 'none'
-    model.norm_epsilon = 1e-5  # PyTorch's default
+    model.norm_epsilon = 1e-5  # PyTorch's default; Keras has 1e-3
     model.norm_momentum = 0.9  # share of the old average that batch norm keeps
     model.output = "clip"  # 'clip': clip(x + tanh(y)); 'average': (x + tanh(y)) / 2; 'tanh'
-    model.upsample = "transpose"  # 'transpose' (paper), 'resize_conv' or 'pixel_shuffle'
+    # 'transpose' (paper), 'transpose_same' (TensorFlow's, shifted by a pixel), 'resize_conv',
+    # 'resize_conv_same' (zeros around it) or 'pixel_shuffle'.
+    model.upsample = "transpose"
+    model.downsample = "symmetric"  # zeros around strided convolutions; 'same' as TensorFlow's
     model.dropout = 0.5  # rate after the first ReLU of each residual block
+    model.block_convolutions = 2  # of a residual block; 1 in the authors' code from 2019 on
+    model.init = "normal"  # N(0, 0.02) (authors' code), or 'glorot': uniform, as Keras draws
     model.critic_width = 64  # channels of the critic's first convolution
     model.critic_norm = "instance"  # 'instance' (authors' code), 'batch' or 'none'
+    model.critic_last_convolution = True  # to one score a patch; False: 8 widths of scores
 
     config.loss = loss = ConfigDict()
     loss.pixel = "l1"  # 'l1', 'mse' or 'charbonnier'
     loss.pixel_weight = 0.0  # paper: none
     loss.perceptual_weight = 100.0  # paper: 100
-    loss.vgg_weights = ""  # .npz of Keras' VGG19 weights
+    loss.perceptual = "mse"  # distance of features: 'mse' (paper), 'l1' or 'charbonnier'
+    loss.vgg = "vgg19"  # or 'vgg16'
+    # Whose weights: 'keras', 'torchvision' (another set), or 'random', a draw that saw no picture.
+    loss.vgg_source = "keras"
+    # Their file: Keras' .h5, an .npz of its layers, torchvision's .pth; '' for the cache or, of
+    # Keras, a download.
+    loss.vgg_weights = ""
+    loss.vgg_tap = "relu3_3"  # after the ReLU (paper), or 'conv3_3' before it (authors' code)
+    # Of what VGG sees: 'none', RGB in [-1, 1] (authors' code); 'caffe', what Keras' weights were
+    # trained on; 'torch', what torchvision's were.
+    loss.vgg_preprocessing = "none"
     loss.adversarial_weight = 1.0  # 0 trains no critic
     loss.gradient_penalty_weight = 10.0  # WGAN-GP: 10
     loss.gradient_penalty_norm = "sample"  # 'sample' (WGAN-GP) or 'pixel' (authors' code)
@@ -74,14 +91,21 @@ def get_config() -> ConfigDict:
     loss.gradient_penalty_alpha = "sample"  # 'sample' (WGAN-GP) or 'batch' (authors' code)
 
     config.train = train = ConfigDict()
+    train.start_from = ""  # weights to go on from: a shipped name, a file, a run's workdir
+    train.start_critic_from = ""  # the same of a critic, a file
     train.steps = 630_900  # generator updates; paper: 300 epochs of GoPro's 2103 pairs
     train.batch_size = 1  # pairs per update, over all devices (paper: 1)
     train.critic_steps = 5  # critic updates before each generator update (paper: 5)
     train.critic_data = "fresh"  # 'fresh' slices for each update, or the 'same' (authors' code)
+    train.critic_batches = "separate"  # 'joint': restored, sharp, mixed in one pass (batch norm)
+    # Masks when the generator restores for the critic: 'own', the 'generator' update's (authors'
+    # code) or 'none'.
+    train.critic_dropout = "own"
     train.pretrain_generator_steps = 0  # steps without the critic at the start
     train.learning_rate = 1e-4  # paper: 1e-4, both networks
-    train.schedule = "constant_linear"  # or 'cosine'
+    train.schedule = "constant_linear"  # or 'constant', 'cosine'
     train.decay_start = 0.5  # share of the run before the linear decay (paper: 150 of 300 epochs)
+    train.decay_every = 1  # steps between changes of the rate (authors' code: an epoch)
     train.warmup_steps = 0
     train.adam_b1 = 0.5  # authors' code
     train.adam_b2 = 0.999
@@ -98,4 +122,11 @@ def get_config() -> ConfigDict:
     config.evaluate = evaluate = ConfigDict()
     evaluate.pairs = ""  # folder of pairs for --mode=evaluate; '' for data.validation or data.pairs
     evaluate.protocol = "full"  # 'full', 'half' or 'resize256'
+    evaluate.protocol_filter = "bicubic"  # of half and resize256; or 'nearest' (report's code)
+    evaluate.dropout = False  # leave dropout on while restoring, the authors' habit
+
+    config.calibrate = calibrate = ConfigDict()  # of --mode=calibrate
+    calibrate.batches = 8  # that the terms of the loss are measured on
+    calibrate.critic_updates = 20  # before, so that a fresh critic has an opinion
+    calibrate.ratio = 1.0  # of the perceptual term's gradient to the adversarial's that is wanted
     return config

@@ -82,6 +82,12 @@ def build_parser() -> argparse.ArgumentParser:
     _add_make_pairs(
         add("make-pairs", _make_pairs, "average the frames of videos to pairs, as GoPro was made")
     )
+    _add_import_weights(
+        add("import-weights", _import_weights, "make weights of the authors' .pth or a Keras .h5")
+    )
+    _add_export_weights(
+        add("export-weights", _export_weights, "write weights as a .pth of the authors' layout")
+    )
     add("info", _info, "print versions, device, weights at hand and the cache folder")
     return parser
 
@@ -100,6 +106,12 @@ def _add_model(command: argparse.ArgumentParser) -> None:
         help="a shipped name, a weights file, or a training workdir (default: %(default)s)",
     )
     command.add_argument("--precision", choices=("float32", "bfloat16"), default="float32")
+    command.add_argument(
+        "--dropout",
+        type=int,
+        metavar="SEED",
+        help="leave dropout on while restoring, as DeblurGAN's authors do (default: off)",
+    )
 
 
 def _add_deblur(command: argparse.ArgumentParser) -> None:
@@ -202,6 +214,31 @@ def _add_make_pairs(command: argparse.ArgumentParser) -> None:
     command.add_argument("--overwrite", action="store_true", help="replace pairs that exist")
 
 
+def _add_import_weights(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "input",
+        metavar="FILE",
+        help="a .pth of DeblurGAN's authors (generator or critic), or an .h5 of the Keras port",
+    )
+    command.add_argument("--output", required=True, metavar="PATH", help="weights file to write")
+    command.add_argument(
+        "--output-mode",
+        choices=("clip", "average", "tanh"),
+        help="what the network adds up to, which no file says (default: clip, of an .h5 average)",
+    )
+    command.add_argument("--overwrite", action="store_true", help="replace a file that exists")
+
+
+def _add_export_weights(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "weights",
+        metavar="WEIGHTS",
+        help="a shipped name, a weights file (a critic's too), or a training workdir",
+    )
+    command.add_argument("--output", required=True, metavar="FILE", help=".pth to write")
+    command.add_argument("--overwrite", action="store_true", help="replace a file that exists")
+
+
 def _deblur(args: argparse.Namespace) -> int:
     from deblur_jax import commands
 
@@ -213,6 +250,7 @@ def _deblur(args: argparse.Namespace) -> int:
             weights=args.weights,
             precision=args.precision,
             tile=args.tile,
+            dropout=args.dropout,
             compare=args.compare,
             overwrite=args.overwrite,
             progress=progress,
@@ -257,6 +295,7 @@ def _evaluate(args: argparse.Namespace) -> int:
             filter=args.filter,
             weights=args.weights,
             precision=args.precision,
+            dropout=args.dropout,
             limit=args.limit,
             progress=reporter.item,
         )
@@ -283,6 +322,24 @@ def _make_pairs(args: argparse.Namespace) -> int:
         )
     print(f"{args.output}: {summary(scenes)}")
     return 1 if any(scene.failure for scene in scenes) else 0
+
+
+def _import_weights(args: argparse.Namespace) -> int:
+    from deblur_jax import commands
+
+    print(
+        commands.import_weights(
+            args.input, args.output, output_mode=args.output_mode, overwrite=args.overwrite
+        )
+    )
+    return 0
+
+
+def _export_weights(args: argparse.Namespace) -> int:
+    from deblur_jax import commands
+
+    print(commands.export_weights(args.weights, args.output, overwrite=args.overwrite))
+    return 0
 
 
 def _info(_args: argparse.Namespace) -> int:

@@ -38,12 +38,13 @@ def deblur(
     weights: str = "default",
     precision: str = "float32",
     tile: str | int = "auto",
+    dropout: int | None = None,
     compare: bool = False,
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> Summary:
     """Restores pictures; see `process_files` for the files and `Restorer` for the rest."""
-    restorer = Restorer(registry.load(weights), precision=precision, tile=tile)
+    restorer = Restorer(registry.load(weights), precision=precision, tile=tile, dropout=dropout)
     return process_files(
         inputs,
         output,
@@ -93,19 +94,28 @@ def blur(
             compat=compat,
         )
 
+    def refuse_wrong_call() -> None:
+        side = max(PROBE_SIDE, kernel_size or 0)
+        apply(np.zeros((side, side, 3), np.uint8), 0)
+
+    tried = False
+
     def function(picture: Picture, name: str) -> Picture:
+        nonlocal tried
+        tried = True
         shallow = picture.at_depth("uint8")
         try:
             blurred = apply(shallow.rgb, seed_of(seed, name))
         except UsageError as error:
-            # Raises too if the call is wrong; otherwise the fault lies in this picture.
-            side = max(PROBE_SIDE, kernel_size or 0)
-            apply(np.zeros((side, side, 3), np.uint8), 0)
+            refuse_wrong_call()  # otherwise the fault lies in this picture
             raise UserError(str(error)) from error
         same_depth = Picture(blurred).at_depth(picture.rgb.dtype.name).rgb
         return picture.with_rgb(same_depth)
 
-    return process_files(inputs, output, function, overwrite=overwrite, progress=progress)
+    summary = process_files(inputs, output, function, overwrite=overwrite, progress=progress)
+    if not tried:  # all are there already, or none could be read: the options were not looked at
+        refuse_wrong_call()
+    return summary
 
 
 def make_pairs(
@@ -148,6 +158,7 @@ def evaluate(
     filter: str = "bicubic",
     weights: str = "default",
     precision: str = "float32",
+    dropout: int | None = None,
     limit: int | None = None,
     progress: Callable[[int, int, str], None] | None = None,
 ) -> dict[str, Any]:
@@ -166,7 +177,7 @@ def evaluate(
     else:
         raise UsageError(f"no data set {dataset!r}; there is gopro")
     refuse_unwritable(output)  # not after an hour of work
-    restorer = Restorer(registry.load(weights), precision=precision)
+    restorer = Restorer(registry.load(weights), precision=precision, dropout=dropout)
     results = evaluate_pairs(
         found,
         restorer,
@@ -178,6 +189,54 @@ def evaluate(
     )
     write_results(output, results)
     return results
+
+
+def import_weights(
+    path: str, output: str, *, output_mode: str | None = None, overwrite: bool = False
+) -> str:
+    """Makes a weights file of another project's; returns what was found and written, in lines.
+
+    A file that exists is left alone unless `overwrite`.
+
+    Raises:
+      UsageError: the output is a folder or the file itself; a wrong output mode.
+      UserError: what `importing.read` refuses, or an output that cannot be written.
+    """
+    from deblur_jax.weights import importing
+
+    skipped = _skipped(output, overwrite, source=path)
+    if skipped:
+        return skipped
+    source = importing.read(path, output_mode)
+    digest = importing.write(output, source)
+    return f"{path}: {importing.describe(source.network)}\n{output}: written, sha256 {digest}"
+
+
+def export_weights(weights: str, output: str, *, overwrite: bool = False) -> str:
+    """Writes weights as a `.pth` of the authors' layout; returns what was written, in a line.
+
+    A file that exists is left alone unless `overwrite`.
+
+    Raises:
+      UsageError: the output is a folder or the file itself.
+      UserError: what `exporting.export` refuses.
+    """
+    from deblur_jax.weights import exporting
+
+    skipped = _skipped(output, overwrite, source=weights)
+    return skipped or f"{output}: {exporting.export(weights, output)}"
+
+
+def _skipped(output: str, overwrite: bool, *, source: str) -> str:
+    """What to say of an output that exists and is to stay; empty where it is to be written."""
+    target = Path(output)
+    if target.is_dir():
+        raise UsageError(f"{output} is a folder; name the file to write")
+    if not target.exists():
+        return ""
+    if Path(source).exists() and target.samefile(source):
+        raise UsageError(f"{output} is the file to read; name another one to write")
+    return "" if overwrite else f"{output}: exists and was skipped (--overwrite replaces it)"
 
 
 def info() -> str:

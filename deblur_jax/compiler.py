@@ -35,6 +35,34 @@ def jit(function: Callable[..., Any], **options: Any) -> Any:
     return jax.jit(function, compiler_options=compiler_options(), **options)
 
 
+def compile_mapped(mapped: Callable[..., Any]) -> Callable[..., Any]:
+    """`jax.pmap`'s function, compiled with `compiler_options()`, which `jax.pmap` cannot be given.
+
+    Programs are compiled when first needed, one for each structure, shapes and types of arguments.
+    Among several processes the function is left as it is: only `jax.pmap` itself knows how to make
+    one array of the parts that each of them has.
+    """
+    programs: dict[Any, Any] = {}
+
+    def call(*arguments: Any) -> Any:
+        if jax.process_count() > 1 or not compiler_options():
+            return mapped(*arguments)
+        leaves, structure = jax.tree.flatten(arguments)
+        key = (structure, *map(_kind, leaves))
+        if key not in programs:
+            lowered = mapped.lower(*arguments)  # type: ignore[attr-defined]
+            programs[key] = lowered.compile(compiler_options=compiler_options())
+        return programs[key](*arguments)
+
+    return call
+
+
+def _kind(leaf: Any) -> tuple[Any, ...]:
+    """What a program depends on of an argument."""
+    weak = getattr(leaf, "weak_type", False)
+    return getattr(leaf, "shape", ()), getattr(leaf, "dtype", type(leaf)), weak
+
+
 def loops_are_slow() -> bool:
     """Whether a loop around convolutions should be unrolled, or left to Python.
 

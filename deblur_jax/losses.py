@@ -32,6 +32,17 @@ def adversarial_loss(fake_scores: jax.Array) -> jax.Array:
     return -fake_scores.mean()
 
 
+def interpolate(real: jax.Array, fake: jax.Array, alpha: jax.Array) -> jax.Array:
+    """alpha real + (1 - alpha) fake: the places where the gradient penalty looks.
+
+    Args:
+      real, fake: float32[B, H, W, 3].
+      alpha: float32[B], or a scalar (or float32[1]) for the whole batch.
+    """
+    alpha = jnp.reshape(alpha, (-1, 1, 1, 1))
+    return alpha * real + (1 - alpha) * fake
+
+
 def gradient_penalty(
     critic: Callable[[jax.Array], jax.Array],
     real: jax.Array,
@@ -62,8 +73,7 @@ def gradient_penalty(
         raise ValueError(f"norm is {norm!r}; it can be sample, pixel")
     if reduce not in ("mean", "sum"):
         raise ValueError(f"reduce is {reduce!r}; it can be mean, sum")
-    alpha = jnp.reshape(alpha, (-1, 1, 1, 1))
-    mixed = alpha * real + (1 - alpha) * fake
+    mixed = interpolate(real, fake, alpha)
 
     def total(x: jax.Array) -> jax.Array:
         scores = critic(x)
@@ -77,13 +87,18 @@ def gradient_penalty(
 
 
 def perceptual_loss(
-    features: Callable[[jax.Array], jax.Array], restored: jax.Array, sharp: jax.Array
+    features: Callable[[jax.Array], jax.Array],
+    restored: jax.Array,
+    sharp: jax.Array,
+    *,
+    distance: Callable[[jax.Array, jax.Array], jax.Array] | None = None,
 ) -> jax.Array:
-    """Mean squared difference of a fixed network's features.
+    """The distance of two pictures in a fixed network's features.
 
     Args:
       features: float32[B, H, W, 3] in [-1, 1] to any array with the batch in front.
       restored, sharp: float32[B, H, W, 3] in [-1, 1].
+      distance: of two such arrays, a scalar; `mse_loss` (the paper's) where none is given.
 
     Returns:
       A float32 scalar.
@@ -92,7 +107,7 @@ def perceptual_loss(
       Johnson et al., arXiv 1603.08155; DeblurGAN, arXiv 1711.07064, section 3.1.
     """
     target = jax.lax.stop_gradient(features(sharp))
-    return jnp.square(features(restored) - target).mean()
+    return (distance or mse_loss)(features(restored), target)
 
 
 def l1_loss(restored: jax.Array, sharp: jax.Array) -> jax.Array:

@@ -6,6 +6,7 @@ are tiny, and compiling them takes most of the suite's time.
 """
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 FLAGS = {
@@ -23,8 +24,22 @@ CACHE = Path(__file__).resolve().parents[1] / ".pytest_cache" / "compiled"
 os.environ["DEBLUR_JAX_CACHE"] = os.environ["JAX_COMPILATION_CACHE_DIR"] = str(CACHE)
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 
+import jax  # noqa: E402
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
+
+# Each program that XLA compiles for the CPU takes some mappings of memory; Linux gives a process
+# 65530, and the suite would use them up: then XLA crashes, wherever it happens to be.
+MAPPINGS = Path("/proc/self/maps")
+MOST_MAPPINGS = 20_000
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _few_mappings() -> Iterator[None]:
+    """Lets compiled programs go after a file of tests, once there are many."""
+    yield
+    if MAPPINGS.exists() and MAPPINGS.read_bytes().count(b"\n") > MOST_MAPPINGS:
+        jax.clear_caches()
 
 
 def shared_data_root() -> Path:

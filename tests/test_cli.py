@@ -82,14 +82,14 @@ def test_tile_and_precision_reach_the_restorer(photos, tmp_path, monkeypatch, we
     seen = {}
     real = Restorer.__init__
 
-    def spy(self, weights, *, precision, tile):
-        seen.update(precision=precision, tile=tile)
-        real(self, weights, precision=precision, tile=tile)
+    def spy(self, weights, **options):
+        seen.update(options)
+        real(self, weights, **options)
 
     monkeypatch.setattr(Restorer, "__init__", spy)
-    options = ["--precision", "bfloat16", "--tile", "128"]
+    options = ["--precision", "bfloat16", "--tile", "128", "--dropout", "7"]
     assert deblur(weights, photos / "a.png", "--output", tmp_path / "o", *options) == 0
-    assert seen == {"precision": "bfloat16", "tile": "128"}
+    assert seen == {"precision": "bfloat16", "tile": "128", "dropout": 7}
 
 
 @pytest.mark.parametrize(

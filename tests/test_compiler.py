@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import jax
+import numpy as np
 import pytest
 
 from deblur_jax import compiler
@@ -64,3 +65,46 @@ def test_a_cache_that_cannot_be_is_done_without(tmp_path, monkeypatch):
     monkeypatch.delenv(compiler.CACHE_VARIABLE)
     monkeypatch.setenv("HOME", str(tmp_path))
     assert compiler.cache_folder() == tmp_path / ".cache" / "deblur_jax"
+
+
+def test_mapped_functions_are_compiled_once_a_shape_and_give_their_state_away():
+    traces = []
+
+    def step(state, x):
+        traces.append(x.shape)
+        return {"sum": state["sum"] + jax.lax.psum(x.sum(), "devices")}, x.max()
+
+    devices = jax.device_count()
+    mapped = jax.pmap(
+        step, axis_name="devices", in_axes=(None, 0), out_axes=(None, 0), donate_argnums=0
+    )
+    call = compiler.compile_mapped(mapped)
+    first = {"sum": jax.numpy.zeros(3)}
+    state = first
+    for length in (2, 2, 5, 2):
+        # The state comes from one device at first, then from all of them.
+        state, largest = call(state, np.full((devices, length), 2.0, np.float32))
+        assert largest.shape == (devices,)
+    np.testing.assert_array_equal(state["sum"], 3 * [2.0 * devices * (2 + 2 + 5 + 2)])
+    assert traces == [(2,), (5,)]
+    assert first["sum"].is_deleted()
+
+
+def test_mapped_functions_get_the_options(monkeypatch):
+    given = []
+
+    class Lowered:
+        def compile(self, compiler_options):
+            given.append(compiler_options)
+            return lambda x: x + 1
+
+    mapped = lambda x: x + 2  # noqa: E731
+    mapped.lower = lambda x: Lowered()
+    monkeypatch.setattr(compiler, "compiler_options", lambda: {"some_option": ""})
+    assert compiler.compile_mapped(mapped)(1.0) == 2.0
+    assert given == [{"some_option": ""}]
+    monkeypatch.setattr(compiler, "compiler_options", dict)
+    assert compiler.compile_mapped(mapped)(1.0) == 3.0
+    monkeypatch.setattr(compiler, "compiler_options", lambda: {"some_option": ""})
+    monkeypatch.setattr(jax, "process_count", lambda: 2)
+    assert compiler.compile_mapped(mapped)(1.0) == 3.0

@@ -39,6 +39,8 @@ def call(*arguments: str) -> tuple[int, str, str]:
         (["--config=configs/tiny.py", "--config.train.stepz=3"], ["stepz", "'steps'"]),
         (["--config=configs/tiny.py", "--config.trian.steps=3"], ["trian"]),
         (["--config=configs/nowhere.py"], ["nowhere.py"]),
+        (["--config=configs/seed_report.py:vgg11"], ["no variant 'vgg11'", "as_trained"]),
+        (["--config=configs/tiny.py", "--mode=calibrate"], ["loss.perceptual_weight is 0"]),
         (["--config=configs/tiny.py", "--config.train.steps=many"], ["train.steps", "many"]),
         (["--config=configs/tiny.py", "--mode=dream"], ["dream"]),
         (["--config=configs/tiny.py", "--config.data.augment=spin"], ["data.augment", "flip"]),

@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 
 from deblur_jax.atomic import reason
+from deblur_jax.data.contents import digest
 from deblur_jax.errors import UserError
 
 # Pictures that are kept when they are passed over: threads ask for neighbours in no certain order.
 _KEPT = 64
+_BLOCK = 1 << 20  # bytes that are checked at a time
 
 
 class ArrayFile:
@@ -22,6 +24,8 @@ class ArrayFile:
         """Reads the arrays' headers. UserError where they are not what they must be."""
         self.path = path
         self._lock = threading.Lock()
+        self._read_through = False
+        self._damage = ""
         try:
             with zipfile.ZipFile(path) as archive:
                 missing = {"blurred.npy", "sharp.npy"} - set(archive.namelist())
@@ -36,16 +40,38 @@ class ArrayFile:
         if len(shapes) != 1:
             raise UserError(f"{path}: blurred and sharp differ in shape")
         self.shape = shapes.pop()
-        self.stamp = [path.name, about.st_size, about.st_mtime_ns]
+        self.stamp = [path.name, about.st_size, about.st_mtime_ns, digest(path)]
 
     def picture(self, name: str, number: int) -> np.ndarray:
-        """uint8[H, W, 3]: one picture of an array; going far back in the file is slow."""
+        """uint8[H, W, 3]: one picture of an array; going far back in the file is slow.
+
+        Before the first one both arrays are read to their ends, where a zip file keeps the
+        checksum, so the first takes its time.
+
+        Raises:
+          UserError: anything in the arrays is damaged: which pictures are, nobody can tell.
+        """
         try:
             with self._lock:
+                self._refuse_damage()
                 data = self._arrays[name].read(number)
         except Exception as error:
             raise UserError(f"cannot read {self.path}: {reason(error)}") from error
         return np.frombuffer(data, np.uint8).reshape(self.shape[1:])
+
+    def _refuse_damage(self) -> None:
+        if not self._read_through:
+            try:
+                with zipfile.ZipFile(self.path) as archive:
+                    for name in self._arrays:
+                        with archive.open(f"{name}.npy") as stream:
+                            while stream.read(_BLOCK):
+                                pass
+            except Exception as error:  # as above
+                self._damage = reason(error)
+            self._read_through = True
+        if self._damage:
+            raise ValueError(self._damage)
 
 
 class _Array:

@@ -5,6 +5,7 @@ A crop of any of the pictures is one box of the canvas, on the host as on the de
 
 import math
 import os
+import weakref
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -88,6 +89,9 @@ class FileCanvas:
         if path.stat().st_size != self._start + math.prod(self.shape):
             raise ValueError(f"{path} is cut short")
         self._file = os.open(path, os.O_RDWR if shape is not None else os.O_RDONLY)
+        # Not __del__, which finds its modules gone at the interpreter's end; there nobody need.
+        self._closing = weakref.finalize(self, os.close, self._file)
+        self._closing.atexit = False
 
     def _make(self, shape: tuple[int, int]) -> None:
         whole = (*shape, CHANNELS)
@@ -121,13 +125,8 @@ class FileCanvas:
 
     def close(self) -> None:
         """Closes the file; reading is over."""
-        if self._file >= 0:
-            os.close(self._file)
-            self._file = -1
-
-    def __del__(self) -> None:
-        if getattr(self, "_file", -1) >= 0:
-            self.close()
+        self._closing()
+        self._file = -1
 
     def _offset(self, row: int, column: int) -> int:
         return self._start + (int(row) * self.shape[1] + int(column)) * CHANNELS

@@ -1,53 +1,30 @@
 """Decoding pairs once, into a store that later runs open.
 
-A store's place in the cache is named by everything that its pixels depend on, so it is never out of
-date. Small stores live in memory: decoding them anew takes seconds.
+A store's place in the cache is named by what its pixels depend on: of each file the name, the size,
+the time of the last change, and a hash of samples of its contents. Where it lies is no part of it.
+Small stores live in memory: decoding them anew takes seconds.
 """
 
 import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
 
 import numpy as np
-from tqdm import tqdm
 
+from deblur_jax.data import left_out
 from deblur_jax.data.canvas import CHANNELS, Canvas, FileCanvas, MemoryCanvas, shelves
 from deblur_jax.data.keeping import keep, refuse_full_disk
-from deblur_jax.data.sources import Source
+from deblur_jax.data.made import Pool
+from deblur_jax.data.sources import Source, expect_size
 from deblur_jax.data.store import INDEX_FILE, SCHEMA, Store, open_store, write_index
+from deblur_jax.data.threads import in_threads
 from deblur_jax.errors import UsageError, UserError
 
 MEMORY_BYTES = 256 * 2**20  # smaller stores are kept in memory
-NAMES_SHOWN = 3
-
-
-class Pool(Protocol):
-    """Pairs of one size that are made, not read."""
-
-    @property
-    def labels(self) -> Sequence[str]:
-        """Of each pair, the part that it belongs to."""
-
-    @property
-    def count(self) -> int:
-        """How many pairs."""
-
-    @property
-    def size(self) -> int:
-        """Pixels, their side."""
-
-    @property
-    def stamp(self) -> Any:
-        """A value for JSON that changes when the pixels do."""
-
-    def make(self, blurred: Any, sharp: Any) -> None:
-        """Assigns each picture to `blurred[i]` and `sharp[i]`, uint8[count, size, size, 3]."""
 
 
 @dataclass(frozen=True)
@@ -74,39 +51,46 @@ def make_store(
       parts: what to read.
       pool: what to make besides.
       cache: folder for stores on disk; None keeps every store in memory.
-      skip_broken: leaves out pairs that cannot be read, instead of raising.
+      skip_broken: leaves out pairs and photographs that cannot be read, instead of raising.
+        Another call tries those again.
       memory_bytes: stores up to this size are kept in memory.
       workers: threads that decode; None takes what Python thinks right.
       report: gets sentences as work goes on.
 
     Raises:
-      UserError: pairs that cannot be read (all are counted, the first are named), or the disk has
-        no room for them.
+      UserError: pairs or photographs that cannot be read (all are counted, the first are named), or
+        the disk has no room for them.
       UsageError: there are no pairs.
     """
     labelled = [(part.label, source) for part in parts for source in part.sources]
-    fingerprint = _fingerprint(labelled, pool, skip_broken)
+    fingerprint = _fingerprint(labelled, pool, skip_broken, workers)
     place = None if cache is None else cache / fingerprint[:32]
     # Not Path.exists, which raises where a folder may not be looked into.
     if place is not None and os.path.exists(place / INDEX_FILE):  # noqa: PTH110
         # A store that was damaged since is made anew.
         with contextlib.suppress(UserError):
             store = open_store(place)
-            report(f"{len(store)} pairs, decoded before, in {place}")
-            return _reported(store, report)
+            if not left_out.can_be_used(store, labelled, pool, workers):
+                report(f"{len(store)} pairs, decoded before, in {place}")
+                return left_out.reported(store, report)
+            report("what was left out before can be used now")
     failures: list[str] = []
+    if pool is not None:  # first: it takes seconds, the pairs minutes
+        pool, lost = pool.sound()
+        left_out.refuse(lost, skip_broken, "photographs")
+        failures += left_out.of_photographs(lost)
     labelled, sizes = _sizes(labelled, failures, skip_broken, workers)
     if pool is not None:
         sizes += [(pool.size, pool.size)] * pool.count
     if not sizes:
-        raise UsageError(_nothing_left(failures))
+        raise UsageError(left_out.nothing(failures))
     row, column, shape = shelves(*np.array(sizes, np.int32).T)
     boxes = np.stack([row, column, *np.array(sizes, np.int32).T])
     job = _Job(labelled, pool, boxes, shape, failures, skip_broken, fingerprint, workers, report)
     nbytes = 2 * shape[0] * shape[1] * 3
     if place is None or nbytes <= memory_bytes:
-        return _reported(job.run([MemoryCanvas(shape), MemoryCanvas(shape)]), report)
-    return _reported(_on_disk(job, place, nbytes), report)
+        return left_out.reported(job.run([MemoryCanvas(shape), MemoryCanvas(shape)]), report)
+    return left_out.reported(_on_disk(job, place, nbytes), report)
 
 
 def _on_disk(job: "_Job", place: Path, nbytes: int) -> Store:
@@ -144,22 +128,22 @@ class _Job:
             source = self.labelled[number][1]
             try:
                 pictures = source.read()
-                _expect(source, pictures[0], self.boxes[2:, number])
+                expect_size(source, pictures[0], self.boxes[2:, number])
             except UserError as error:
                 return str(error)
             for canvas, picture in zip(canvases, pictures, strict=True):
                 canvas.write(int(self.boxes[0, number]), int(self.boxes[1, number]), picture)
             return None
 
-        outcomes = _in_threads(decode, count, self.workers, "decoding")
+        outcomes = in_threads(decode, count, self.workers, "decoding")
         self.failures += [outcome for outcome in outcomes if outcome is not None]
-        _raise_failures(self.failures, self.skip_broken)
+        left_out.refuse(self.failures, self.skip_broken)
         if self.pool is not None:
             self.pool.make(*(_Pictures(canvas, self.boxes[:, count:]) for canvas in canvases))
         kept = [n for n, outcome in enumerate(outcomes) if outcome is None]
         kept += range(count, self.boxes.shape[1])
         if not kept:
-            raise UsageError(_nothing_left(self.failures))
+            raise UsageError(left_out.nothing(self.failures))
         names, parts = self._names()
         blurred, sharp = canvases
         return Store(
@@ -208,62 +192,23 @@ def _sizes(
         except UserError as error:
             return str(error)
 
-    found = _in_threads(size, len(labelled), workers, "")
+    found = in_threads(size, len(labelled), workers)
     failures += [outcome for outcome in found if isinstance(outcome, str)]
-    _raise_failures(failures, skip_broken)
+    left_out.refuse(failures, skip_broken)
     kept = [number for number, outcome in enumerate(found) if not isinstance(outcome, str)]
     return [labelled[n] for n in kept], [
         outcome for outcome in found if not isinstance(outcome, str)
     ]
 
 
-def _in_threads(
-    work: Callable[[int], Any], count: int, workers: int | None, title: str
-) -> list[Any]:
-    """`work` of each number, in order; with a title a bar shows how far it is on a terminal."""
-    with ThreadPoolExecutor(workers) as pool:
-        try:
-            done: Iterator[Any] = pool.map(work, range(count))
-            if title:
-                done = tqdm(done, total=count, desc=title, unit="pair", disable=None)
-            return list(done)
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
-
-
-def _expect(source: Source, picture: np.ndarray, size: np.ndarray) -> None:
-    if picture.shape[:2] != tuple(size):
-        height, width = picture.shape[:2]
-        raise UserError(
-            f"{source.name} is {width}x{height} pixels, but its header says {size[1]}x{size[0]}"
-        )
-
-
-def _raise_failures(failures: Sequence[str], skip_broken: bool) -> None:
-    if failures and not skip_broken:
-        more = len(failures) - NAMES_SHOWN
-        shown = "; ".join(failures[:NAMES_SHOWN]) + (f"; and {more} more" if more > 0 else "")
-        raise UserError(f"{shown} (data.skip_broken=True leaves such pairs out)")
-
-
-def _nothing_left(failures: Sequence[str]) -> str:
-    if not failures:
-        return "there are no pairs to train on"
-    return f"none of {len(failures)} pairs can be used: {failures[0]}"
-
-
-def _reported(store: Store, report: Callable[[str], None]) -> Store:
-    if store.left_out:
-        shown = "; ".join(store.left_out[:NAMES_SHOWN])
-        report(f"left out {len(store.left_out)} pairs that cannot be used: {shown}")
-    return store
-
-
 def _fingerprint(
-    labelled: Sequence[tuple[str, Source]], pool: Pool | None, skip_broken: bool
+    labelled: Sequence[tuple[str, Source]],
+    pool: Pool | None,
+    skip_broken: bool,
+    workers: int | None,
 ) -> str:
     made = None if pool is None else [pool.count, pool.size, pool.stamp]
-    stamps = [[label, source.stamp] for label, source in labelled]
+    # In threads, as a disk may be slow to answer.
+    stamps = in_threads(lambda n: [labelled[n][0], labelled[n][1].stamp], len(labelled), workers)
     text = json.dumps([SCHEMA, skip_broken, stamps, made], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()

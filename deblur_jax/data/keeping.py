@@ -44,8 +44,10 @@ def keep(place: Path, fill: Callable[[Path], None]) -> Store:
             whole.mkdir()  # with everybody's rights, unlike the temporary folder around it
             fill(whole)
             with contextlib.suppress(UserError):  # another process was faster: its pixels are ours
-                return open_store(place)
-            with contextlib.suppress(OSError):  # a damaged one, if there is one
+                theirs = open_store(place)
+                if len(theirs.left_out) <= len(open_store(whole).left_out):
+                    return theirs
+            with contextlib.suppress(OSError):  # a damaged one or one that lacks more, if any
                 place.rename(partial / "damaged")
             with contextlib.suppress(OSError):
                 whole.rename(place)

@@ -22,7 +22,7 @@ from deblur_jax.errors import UsageError, UserError
 
 LAYOUTS: tuple[tuple[str, str], ...] = (("blur", "sharp"), ("input", "target"), ("A", "B"))
 NAMES_SHOWN = 10
-_HEADERS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP")
+HEADERS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP")
 _ORIENTATION = 0x0112  # the EXIF tag, and those of its values that exchange height and width
 _SIDEWAYS = {5, 6, 7, 8}
 
@@ -175,16 +175,21 @@ def _listed(root: Path, paths: list[Path]) -> str:
 
 def _header_size(path: Path) -> tuple[int, int]:
     try:
-        with Image.open(path, formats=_HEADERS) as picture:
-            width, height = picture.size
-            # Pillow gives a TIFF's size as it will be once upright, the others' as it is stored;
-            # and a PNG's own `getexif` would decode all of the picture.
-            exif = {} if picture.format == "TIFF" else Image.Image.getexif(picture)
-            return (width, height) if exif.get(_ORIENTATION) in _SIDEWAYS else (height, width)
+        with Image.open(path, formats=HEADERS) as picture:
+            return upright_size(picture)
     except Exception:
         # Only the reader knows every kind of file that it can read, and words for what is wrong.
         height, width = images.read_rgb(path).shape[:2]
         return height, width
+
+
+def upright_size(picture: Image.Image) -> tuple[int, int]:
+    """(height, width) of a picture that is opened, not loaded, EXIF orientation applied."""
+    width, height = picture.size
+    # Pillow gives a TIFF's size as it will be once upright, the others' as it is stored; and a
+    # PNG's own `getexif` would decode all of the picture.
+    exif = {} if picture.format == "TIFF" else Image.Image.getexif(picture)
+    return (width, height) if exif.get(_ORIENTATION) in _SIDEWAYS else (height, width)
 
 
 def check_same_size(pair: Pair, blurred: tuple[int, ...], sharp: tuple[int, ...]) -> None:

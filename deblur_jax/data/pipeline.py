@@ -35,6 +35,7 @@ def batches(
     first: int = 0,
     augment: str = "flip",
     entries: np.ndarray | None = None,
+    crop_last: bool = True,
     process_index: int = 0,
     process_count: int = 1,
     workers: int | None = None,
@@ -56,6 +57,7 @@ def batches(
         first: number of the first sample: the state of an earlier iterator, for resuming.
         augment: `none`, `flip` or `dihedral`, see `sampling.plan`.
         entries: int32[E], the pair of each entry of an epoch; None lets each pair stand once.
+        crop_last: whether crops may touch the lower and right border, see `sampling.plan`.
         process_index, process_count: this host and the number of hosts.
         workers: threads that cut; None takes one per CPU core.
 
@@ -77,7 +79,14 @@ def batches(
         start = (int(step) * updates + np.arange(updates)) * batch_size + first
         index = (start[:, None] + positions).reshape(-1).astype(np.uint32)
         plan = sampling.plan(
-            index, heights, widths, crop=crop, seed=seed, augment=augment, entries=entries
+            index,
+            heights,
+            widths,
+            crop=crop,
+            seed=seed,
+            augment=augment,
+            entries=entries,
+            crop_last=crop_last,
         )
         return np.stack([np.asarray(field, np.int32) for field in plan], axis=1)
 

@@ -15,6 +15,9 @@ import numpy as np
 from PIL import Image
 
 from deblur_jax.atomic import reason
+from deblur_jax.data.colour import colour_of
+from deblur_jax.data.contents import digest
+from deblur_jax.data.pairs import HEADERS, upright_size
 from deblur_jax.data.prepared import (
     PICTURES,
     Place,
@@ -25,9 +28,7 @@ from deblur_jax.data.prepared import (
     said,
 )
 from deblur_jax.errors import UserError
-from deblur_jax.images import MAX_PIXELS
-
-_FORMATS = ("PNG", "JPEG", "BMP", "WEBP")
+from deblur_jax.images import MAX_PIXELS, reading
 
 
 @dataclass(frozen=True)
@@ -49,42 +50,47 @@ class RecordPair:
 
     def size(self) -> tuple[int, int]:
         """(height, width) in pixels, without decoding. UserError as `read`."""
-        blurred, sharp = ((picture.height, picture.width) for picture in self._pictures())
+        blurred, sharp = (self._header_size(*stored) for stored in self._stored())
         self._check_twins(blurred, sharp)
         return blurred
 
     def read(self) -> tuple[np.ndarray, np.ndarray]:
-        """(blurred, sharp), each uint8[H, W, 3] RGB.
+        """(blurred, sharp), each uint8[H, W, 3] RGB, upright.
 
         Raises:
-            UserError: the record is broken or holds no pictures, or the twins differ in size.
+            UserError: the record is broken or holds no pictures, the twins differ in size, or one
+                is gray or has more than 8 bits a channel.
         """
-        blurred, sharp = (self._decoded(picture) for picture in self._pictures())
+        blurred, sharp = (self._decoded(*stored) for stored in self._stored())
         self._check_twins(blurred.shape[:2], sharp.shape[:2])
         return blurred, sharp
 
-    def _pictures(self) -> list[Image.Image]:
+    def _stored(self) -> list[tuple[Any, str]]:
         stored = example(self._source, self._number, self._place)
-        return [self._opened(stored[key], key) for key in PICTURES]
+        return [(stored[key], key) for key in PICTURES]
 
-    def _opened(self, stored: Any, key: str) -> Image.Image:
+    def _header_size(self, stored: Any, key: str) -> tuple[int, int]:
         try:
-            picture = Image.open(io.BytesIO(stored), formats=_FORMATS)
+            with Image.open(io.BytesIO(stored), formats=HEADERS) as picture:
+                height, width = upright_size(picture)
+        except Exception:  # the reader has words for what is wrong
+            height, width = self._decoded(stored, key).shape[:2]
+        if height * width > MAX_PIXELS:
+            raise self._error(f"{key} has more than {MAX_PIXELS // 10**6} megapixels")
+        return height, width
+
+    def _decoded(self, stored: Any, key: str) -> np.ndarray:
+        try:
+            picture = reading._decode(io.BytesIO(stored))  # as files are read
+        except UserError as error:
+            raise self._error(f"{key} cannot be read: {error}") from error
+        except Image.UnidentifiedImageError as error:
+            raise self._error(f"{key} is not a picture") from error
         except Image.DecompressionBombError as error:
             raise self._error(f"{key} has more than {MAX_PIXELS // 10**6} megapixels") from error
-        except Exception as error:  # no bytes at all, or none that a picture begins with
-            raise self._error(f"{key} is not a picture") from error
-        if picture.width * picture.height > MAX_PIXELS:
-            raise self._error(f"{key} has more than {MAX_PIXELS // 10**6} megapixels")
-        if picture.mode[0] in "IF":
-            raise self._error(f"{key} has more than 8 bits a channel")
-        return picture
-
-    def _decoded(self, picture: Image.Image) -> np.ndarray:
-        try:
-            return np.array(picture.convert("RGB"))
         except Exception as error:  # a broken picture can make a decoder fail in any way
-            raise self._error(f"a picture is broken ({reason(error)})") from error
+            raise self._error(f"{key} is broken ({reason(error)})") from error
+        return np.array(colour_of(picture, f"{said(self._place)} ({self.name}): {key}"))
 
     def _check_twins(self, blurred: tuple[int, ...], sharp: tuple[int, ...]) -> None:
         if blurred != sharp:
@@ -127,4 +133,4 @@ def _stamp(full_name: str, path: Path) -> tuple[Any, ...]:
         file = path.stat()
     except OSError as error:
         raise UserError(f"{path}: part of the data set is missing ({reason(error)})") from error
-    return full_name, path.name, file.st_size, file.st_mtime_ns
+    return full_name, path.name, file.st_size, file.st_mtime_ns, digest(path)

@@ -40,14 +40,20 @@ def of_store(store: Store, entries: np.ndarray) -> Resident:
 
 
 def cut(
-    resident: Resident, index: jax.Array, *, crop: int, seed: int, augment: str
+    resident: Resident,
+    index: jax.Array,
+    *,
+    crop: int,
+    seed: int,
+    augment: str,
+    crop_last: bool = True,
 ) -> dict[str, jax.Array]:
     """Cuts the crops of the given samples.
 
     Args:
       resident: the packed pairs, as arrays on the device.
       index: uint32[...], global sample numbers.
-      crop, seed, augment: as in `sampling.plan`.
+      crop, seed, augment, crop_last: as in `sampling.plan`.
 
     Returns:
       `blurred` and `sharp`, uint8[..., crop, crop, 3].
@@ -60,6 +66,7 @@ def cut(
         seed=seed,
         augment=augment,
         entries=resident.entries,
+        crop_last=crop_last,
         xp=jnp,
     )
     rows, columns = resident.row[plan.pair] + plan.top, resident.column[plan.pair] + plan.left

@@ -99,6 +99,7 @@ def plan(
     seed: int,
     augment: str = "flip",
     entries: Any | None = None,
+    crop_last: bool = True,
     xp: Any = np,
 ) -> Plan:
     """Draws pair, place and mirroring of the crop of each sample.
@@ -111,6 +112,8 @@ def plan(
       augment: `none`, `flip` (left and right, half of the samples) or `dihedral` (all eight ways).
       entries: int32[E], the pair of each entry of an epoch, so that a pair may stand more than
         once; None lets each pair stand once.
+      crop_last: whether a crop may touch the lower and the right border; in the authors' code
+        (dd9e940, data/aligned_dataset.py:36) no larger picture's crop does.
       xp: `numpy` or `jax.numpy`.
 
     Returns:
@@ -128,13 +131,17 @@ def plan(
         drawn = bits(seed, stream, index, xp) % bound.astype(xp.uint32)
         return drawn.astype(xp.int32)
 
+    def places(lengths: Any) -> Any:
+        room = lengths[pair] - crop
+        return room + 1 if crop_last else xp.maximum(room, 1)
+
     def coin(stream: int, wanted: bool) -> Any:
         return ((bits(seed, stream, index, xp) >> 9) & xp.uint32(1) == 1) & wanted
 
     return Plan(
         pair=pair,
-        top=below(_TOP, heights[pair] - crop + 1),
-        left=below(_LEFT, widths[pair] - crop + 1),
+        top=below(_TOP, places(heights)),
+        left=below(_LEFT, places(widths)),
         flip=coin(_FLIP, augment != "none"),
         flop=coin(_FLOP, augment == "dihedral"),
         turn=coin(_TURN, augment == "dihedral"),

@@ -15,6 +15,8 @@ from deblur_jax import images
 from deblur_jax.atomic import reason
 from deblur_jax.data import gopro, protocols
 from deblur_jax.data.arrays import ArrayFile, ArrayPair
+from deblur_jax.data.colour import colour_of
+from deblur_jax.data.contents import digest
 from deblur_jax.data.pairs import Pair, check_same_size, find_pairs, pair_size
 from deblur_jax.errors import UsageError, UserError
 
@@ -66,7 +68,8 @@ class FilePair:
                 about = path.stat()
             except OSError as error:
                 raise UserError(f"cannot read {path}: {reason(error)}") from error
-            stamps += ["/".join(path.parts[-depth:]), about.st_size, about.st_mtime_ns]
+            place = "/".join(path.parts[-depth:])
+            stamps += [place, about.st_size, about.st_mtime_ns, digest(path)]
         return stamps
 
     def size(self) -> tuple[int, int]:
@@ -79,16 +82,7 @@ class FilePair:
 
 
 def _read_colour(path: Path) -> np.ndarray:
-    """uint8[H, W, 3]; gray and deep pictures are refused, as what they lack or lose is not seen."""
-    picture = images.read(path)
-    if picture.gray:
-        raise UserError(f"{path} is gray, but training pairs are colour pictures of 8 bits")
-    if picture.rgb.dtype != np.uint8:
-        bits = 8 * picture.rgb.dtype.itemsize
-        raise UserError(
-            f"{path} has {bits} bits a channel, but training pairs are colour pictures of 8 bits"
-        )
-    return picture.rgb
+    return colour_of(images.read(path), str(path))
 
 
 @dataclass(frozen=True)
@@ -138,6 +132,15 @@ def _matched(blurred: np.ndarray, sharp: np.ndarray) -> np.ndarray:
     return np.clip(np.rint(blurred + shift), 0, 255).astype(np.uint8)
 
 
+def expect_size(source: Source, picture: np.ndarray, size: Sequence[int] | np.ndarray) -> None:
+    """UserError unless a picture has the (height, width) that its source said it would have."""
+    if picture.shape[:2] != tuple(size):
+        height, width = picture.shape[:2]
+        raise UserError(
+            f"{source.name} is {width}x{height} pixels, but its header says {size[1]}x{size[0]}"
+        )
+
+
 def find(path: str | Path, *, split: str = "", subset: str = "") -> Sequence[Source]:
     """The pairs of a data set.
 
@@ -174,8 +177,29 @@ def find(path: str | Path, *, split: str = "", subset: str = "") -> Sequence[Sou
         raise UsageError(
             f"{path} holds train/ and test/: name one of them, or of GoPro a split (data.split)"
         )
-    folder = gopro.SUBSETS[subset] if subset else None
-    return [FilePair(pair) for pair in find_pairs(path, blurred_folder=folder)]
+    return [FilePair(pair) for pair in _in_folder(path, subset)]
+
+
+def _in_folder(path: Path, subset: str) -> list[Pair]:
+    if subset:
+        return find_pairs(path, blurred_folder=gopro.SUBSETS[subset])
+    try:
+        return find_pairs(path)
+    except UsageError as error:
+        gamma = gopro.SUBSETS["gamma"]
+        if not _has_layout(path, gamma):
+            raise
+        raise UsageError(f"{error}; data.subset=gamma takes its {gamma}/ + sharp/") from error
+
+
+def _has_layout(path: Path, blurred_folder: str) -> bool:
+    try:
+        find_pairs(path, blurred_folder=blurred_folder)
+    except UsageError:
+        return False
+    except UserError:  # pictures without a twin: the folders are there
+        pass
+    return True
 
 
 def _refuse_split(path: Path, split: str, subset: str) -> None:

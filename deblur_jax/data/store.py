@@ -7,7 +7,7 @@ where each pair lies. `decoding` makes stores.
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +31,7 @@ class Store:
       boxes: int32[4, N], row, column, height and width in pixels of each pair on both canvases.
       names: of the pairs.
       parts: label of the part that each pair came with.
-      left_out: a sentence for each pair that was left out.
+      left_out: a sentence for each pair, and each photograph to make pairs of, that was left out.
       fingerprint: of everything that the pixels were made from, hexadecimal.
       folder: where it lies on disk; None in memory.
     """
@@ -70,6 +70,15 @@ class Store:
         """(blurred, sharp) of a whole pair, uint8[H, W, 3]."""
         both = self.crop(number, 0, 0, *(int(side) for side in self.boxes[2:, number]))
         return both[0], both[1]
+
+    def only(self, numbers: np.ndarray) -> "Store":
+        """Some of the pairs, int[M], on the same canvases."""
+        return replace(
+            self,
+            boxes=self.boxes[:, numbers],
+            names=tuple(self.names[number] for number in numbers),
+            parts=tuple(self.parts[number] for number in numbers),
+        )
 
     def sha256(self) -> str:
         """A hash of all names and pixels, whatever the order on the canvases."""

@@ -1,22 +1,21 @@
 """The pairs of a run: a data set of the user's own, or the preset's mixture with synthetic blur."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from deblur_jax.atomic import reason
-from deblur_jax.data import augment, protocols, sources, synthetic
+from deblur_jax.data import augment, left_out, protocols, sources, synthetic
 from deblur_jax.data.augment import Augmentation
+from deblur_jax.data.contents import digest
 from deblur_jax.data.decoding import Part, make_store
 from deblur_jax.data.sources import Adapted, Source
 from deblur_jax.data.store import Store, default_cache, is_store, open_store
 from deblur_jax.errors import UsageError, UserError
 from deblur_jax.images import IMAGE_SUFFIXES
 
-ArrayPair = tuple[np.ndarray, np.ndarray]
 Report = Callable[[str], None]
 # Photographs in scikit-image's wheel that are sharp, in colour and at least 300 pixels a side.
 BUNDLED_PHOTOGRAPHS = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg")
@@ -32,14 +31,23 @@ class TrainingSet(NamedTuple):
 
 
 def photograph_paths(source: str | Path) -> list[Path]:
-    """Sharp photographs below a folder, sorted; `scikit-image` names those of its wheel."""
+    """Sharp photographs below a folder, sorted; `scikit-image` names those of its wheel.
+
+    Hidden files and folders are passed over, as those are that other systems leave beside pictures.
+    """
     if str(source) == "scikit-image":
         import skimage
 
         folder = Path(skimage.__file__).parent / "data"
         return [folder / name for name in BUNDLED_PHOTOGRAPHS]
     folder = Path(source)
-    found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
+    found = sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in IMAGE_SUFFIXES
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        and not path.is_dir()
+    )
     if not found:
         raise UsageError(f"there are no photographs in {folder}")
     return found
@@ -66,6 +74,11 @@ class SyntheticPool:
         files = [_stamp(path) for path in self.photographs]
         return [files, self.seed, self.shares, synthetic.VERSION]
 
+    def sound(self) -> tuple["SyntheticPool", list[str]]:
+        """As `decoding.make_store` wants it."""
+        whole, broken = synthetic.sound(self.photographs, self.size)
+        return replace(self, photographs=whole), broken
+
     def make(self, blurred: Any, sharp: Any) -> None:
         synthetic.make_pool(
             self.photographs,
@@ -79,9 +92,10 @@ class SyntheticPool:
 
 def _stamp(photograph: Path) -> list[Any]:
     try:
-        return [photograph.name, photograph.stat().st_size]
-    except OSError as error:
-        raise UserError(f"cannot read {photograph}: {reason(error)}") from error
+        size: int | None = photograph.stat().st_size
+    except OSError:
+        size = None  # who reads it says what is wrong
+    return [photograph.name, size, digest(photograph)]
 
 
 def synthetic_pool(data: Any, *, count: int, seed: int, least: int = 0) -> SyntheticPool:
@@ -138,7 +152,7 @@ def gather(
     window = window or augmentation(data).window(data.crop)
     if data.pairs and is_store(Path(data.pairs).expanduser()):
         _refuse_changes(data)
-        store = open_store(Path(data.pairs).expanduser())
+        store = left_out.reported(open_store(Path(data.pairs).expanduser()), report)
         return _weighted(store, {}, window, data, report)
     pool: SyntheticPool | None = None
     if data.pairs:
@@ -221,28 +235,36 @@ def _refuse_small(store: Store, small: np.ndarray, window: int, data: Any, repor
     report(f"left out {len(numbers)} pairs that are too small: {sentence}")
 
 
-def validation_pairs(data: Any, least: int) -> list[ArrayPair]:
-    """The pairs that a run is watched on, decoded; none where the configuration names none.
+def validation_pairs(data: Any, least: int, *, report: Report = lambda line: None) -> Store | None:
+    """The pairs that a run is watched on, decoded; None where the configuration names none.
 
     Args:
       data: the group `data` of a configuration.
       least: the smallest height and width allowed, in pixels.
+      report: gets sentences as work goes on.
 
     Raises:
-      UserError: a pair that cannot be read or is too small.
+      UserError: a pair that cannot be read or is too small, unless `data.skip_broken`; or all are.
     """
     folder = validation_folder(data)
     if folder is None:
-        return []
+        return None
     split = data.validation_split if data.validation else ""
-    decoded = [source.read() for source in adapted(data, folder, split=split)]
-    for blurred, _ in decoded:
-        if min(blurred.shape[:2]) < least:
-            height, width = blurred.shape[:2]
-            raise UserError(
-                f"{folder} has a picture of {width}x{height} pixels, smaller than {least}x{least}"
-            )
-    return decoded
+    store = make_store(
+        [Part(folder.name, adapted(data, folder, split=split))],
+        cache=_cache(data.cache),
+        skip_broken=data.skip_broken,
+        report=report,
+    )
+    small: np.ndarray = np.any(store.boxes[2:] < least, axis=0)
+    if not small.any():
+        return store
+    height, width = store.boxes[2:, np.flatnonzero(small)[0]]
+    sentence = f"{folder} has a picture of {width}x{height} pixels, smaller than {least}x{least}"
+    if not data.skip_broken or small.all():
+        raise UserError(sentence)
+    report(f"left out {small.sum()} pairs that are too small: {sentence}")
+    return store.only(np.flatnonzero(~small))
 
 
 def validation_folder(data: Any) -> Path | None:

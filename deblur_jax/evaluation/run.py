@@ -30,9 +30,20 @@ def evaluate_run(config: Any, workdir: str | Path) -> dict[str, Any]:
       UsageError: the configuration names no pairs.
     """
     workdir = Path(workdir)
-    restorer = Restorer(registry.load(workdir), precision=config.train.precision)
+    evaluate = config.evaluate
+    restorer = Restorer(
+        registry.load(workdir),
+        precision=config.train.precision,
+        dropout=config.seed if evaluate.dropout else None,
+    )
     pairs, dataset = _pairs(config, workdir)
-    results = evaluate_pairs(pairs, restorer, protocol=config.evaluate.protocol, dataset=dataset)
+    results = evaluate_pairs(
+        pairs,
+        restorer,
+        protocol=evaluate.protocol,
+        filter=evaluate.protocol_filter,
+        dataset=dataset,
+    )
     write_results(workdir / "results.json", results)
     print(summary(results), flush=True)
     return results

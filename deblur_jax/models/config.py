@@ -10,7 +10,9 @@ from deblur_jax.errors import UsageError
 GENERATORS = ("resnet", "unshuffle")
 NORMS = ("instance", "batch", "none")
 OUTPUTS = ("clip", "average", "tanh")
-UPSAMPLES = ("transpose", "resize_conv", "pixel_shuffle")
+UPSAMPLES = ("transpose", "transpose_same", "resize_conv", "resize_conv_same", "pixel_shuffle")
+DOWNSAMPLES = ("symmetric", "same")
+INITS = ("normal", "glorot")
 
 
 class _FromDict:
@@ -70,8 +72,16 @@ class GeneratorConfig(_FromDict):
       norm_momentum: share of the old moving average that a batch norm keeps.
       output: `clip` is clip(x + tanh(y), -1, 1); `average` is (x + tanh(y)) / 2; `tanh` is
         tanh(y) without the global skip. `unshuffle` adds y itself instead of tanh(y).
-      upsample: `transpose` (paper), `resize_conv` or `pixel_shuffle`.
+      upsample: `transpose` is a transposed convolution aligned as PyTorch's (paper),
+        `transpose_same` as TensorFlow's 'SAME'; `resize_conv` doubles pixels and convolves with
+        reflected borders, `resize_conv_same` with zeros around; `pixel_shuffle`.
+      downsample: zeros around the strided convolutions: `symmetric`, one on each side (paper), or
+        `same`, as TensorFlow places them: one below and to the right where sizes are even.
       dropout: rate after the first ReLU of each residual block (paper: 0.5).
+      block_convolutions: 2; or 1 for networks that the authors' code trained from 2019 on, whose
+        blocks end after the first ReLU.
+      init: how parameters are drawn: `normal` is N(0, 0.02) for kernels and N(1, 0.02) for scales
+        of a norm (authors' code); `glorot` is Glorot-uniform and ones (Keras, TensorFlow).
     """
 
     generator: str = "resnet"
@@ -82,18 +92,27 @@ class GeneratorConfig(_FromDict):
     norm_momentum: float = 0.9
     output: str = "clip"
     upsample: str = "transpose"
+    downsample: str = "symmetric"
     dropout: float = 0.5
+    block_convolutions: int = 2
+    init: str = "normal"
 
     def __post_init__(self) -> None:
         _check_choice("generator", self.generator, GENERATORS)
         _check_choice("norm", self.norm, NORMS)
         _check_choice("output", self.output, OUTPUTS)
         _check_choice("upsample", self.upsample, UPSAMPLES)
+        _check_choice("downsample", self.downsample, DOWNSAMPLES)
+        _check_choice("init", self.init, INITS)
         _check_at_least("width", self.width, 1)
         _check_at_least("blocks", self.blocks, 0)
         _check_positive("norm_epsilon", self.norm_epsilon)
         _check_share("norm_momentum", self.norm_momentum)
         _check_share("dropout", self.dropout)
+        if self.block_convolutions not in (1, 2):
+            raise UsageError(
+                f"model.block_convolutions is {self.block_convolutions!r}; it can be 1, 2"
+            )
         if self.generator == "unshuffle" and self.norm != "none":
             raise UsageError(
                 "model.generator 'unshuffle' has no normalisation: set model.norm to 'none'"
@@ -108,15 +127,21 @@ class CriticConfig(_FromDict):
       width: channels of the first convolution (paper: 64); the next ones have 2, 4, 8 times it.
       norm: on the second to the fourth convolution: `instance` (paper), `batch` or `none`.
       norm_epsilon, norm_momentum: as in `GeneratorConfig`.
+      last_convolution: ends with a convolution to one score per patch (paper); without it the
+        activations of the layer before are the scores (the Columbia report's code).
+      init: as in `GeneratorConfig`.
     """
 
     width: int = 64
     norm: str = "instance"
     norm_epsilon: float = 1e-5
     norm_momentum: float = 0.9
+    last_convolution: bool = True
+    init: str = "normal"
 
     def __post_init__(self) -> None:
         _check_choice("norm", self.norm, NORMS)
         _check_at_least("width", self.width, 1)
+        _check_choice("init", self.init, INITS)
         _check_positive("norm_epsilon", self.norm_epsilon)
         _check_share("norm_momentum", self.norm_momentum)

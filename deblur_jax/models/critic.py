@@ -6,6 +6,7 @@ models/networks.py (NLayerDiscriminator with three layers): zero padding of 2 ev
 not see the blurred picture. A 256x256 picture gives a map of 35x35 scores.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -22,20 +23,28 @@ class _Critic(nn.Module):
     config: CriticConfig
     dtype: Any
     axis_name: str | None = None
+    convolution: Callable[..., jax.Array] | None = None
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         c = self.config
         layers = ((1, 2, "none"), (2, 2, c.norm), (4, 2, c.norm), (8, 1, c.norm))
+
+        def layer(features: int, name: str, stride: int = 1) -> nn.Conv:
+            return conv(
+                features, 4, self.dtype, stride=stride, padding=2, draw=c.init,
+                convolution=self.convolution, name=name,
+            )  # fmt: skip
+
         for i, (factor, stride, norm) in enumerate(layers):
-            layer = conv(
-                factor * c.width, 4, self.dtype, stride=stride, padding=2, name=f"conv_{i}"
-            )
-            x = layer(x)
-            x = Norm(norm, c.norm_epsilon, c.norm_momentum, False, self.dtype, self.axis_name)(x)
+            x = layer(factor * c.width, f"conv_{i}", stride)(x)
+            x = Norm(
+                norm, c.norm_epsilon, c.norm_momentum, False, self.dtype, self.axis_name, c.init
+            )(x)
             x = nn.leaky_relu(x, SLOPE)
-        scores = conv(1, 4, self.dtype, padding=2, name="score")(x)
-        return scores.astype(jnp.promote_types(self.dtype, jnp.float32))
+        if c.last_convolution:
+            x = layer(1, "score")(x)
+        return x.astype(jnp.promote_types(self.dtype, jnp.float32))
 
 
 def init(key: jax.Array, config: CriticConfig) -> Any:
@@ -50,6 +59,7 @@ def apply(
     *,
     dtype: Any = jnp.float32,
     axis_name: str | None = None,
+    convolution: Callable[..., jax.Array] | None = None,
 ) -> jax.Array:
     """Scores pictures; higher is sharper.
 
@@ -62,9 +72,11 @@ def apply(
       dtype: of the convolutions; norms' statistics and the scores have float32's precision at
         least.
       axis_name: a mapped axis over which a batch norm averages its statistics.
+      convolution: computes what `lax.conv_general_dilated` does, in another way; None for that.
 
     Returns:
-      Scores of patches, float32[B, h, w, 1], unbounded.
+      Scores of patches, float32[B, h, w, 1], unbounded; without the last convolution
+      float32[B, h, w, 8 width].
     """
     variables: dict[str, Any] = {"params": params}
     if config.norm == "batch":
@@ -73,5 +85,6 @@ def apply(
             lambda: _Critic(config, jnp.float32).init(jax.random.key(0), jnp.zeros((1, 32, 32, 3)))
         )
         variables["batch_stats"] = jax.tree.map(lambda s: jnp.zeros(s.shape), shapes["batch_stats"])
-    scores, _ = _Critic(config, dtype, axis_name).apply(variables, x, mutable=["batch_stats"])
+    module = _Critic(config, dtype, axis_name, convolution)
+    scores, _ = module.apply(variables, x, mutable=["batch_stats"])
     return scores

@@ -1,5 +1,6 @@
 """Generators as two pure functions: `init(key, config)` and `apply(params, x, config)`."""
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -25,9 +26,13 @@ def minimum_size(config: GeneratorConfig) -> int:
 
 
 def _module(
-    config: GeneratorConfig, moving: bool, dtype: Any = jnp.float32, axis_name: str | None = None
+    config: GeneratorConfig,
+    moving: bool,
+    dtype: Any = jnp.float32,
+    axis_name: str | None = None,
+    convolution: Callable[..., jax.Array] | None = None,
 ) -> Any:
-    return _MODULES[config.generator](config, moving, dtype, axis_name)
+    return _MODULES[config.generator](config, moving, dtype, axis_name, convolution)
 
 
 def _init(key: jax.Array, config: GeneratorConfig) -> dict[str, Any]:
@@ -110,14 +115,17 @@ def apply_train(
     keys: jax.Array | None = None,
     dtype: Any = jnp.float32,
     axis_name: str | None = None,
+    convolution: Callable[..., jax.Array] | None = None,
 ) -> tuple[jax.Array, Params]:
     """Like `apply` with the batch's statistics; also returns the new moving averages.
 
     Where `axis_name` is given, a batch norm's statistics are averaged over that mapped axis.
+    `convolution` computes what `lax.conv_general_dilated` does, with quicker gradients, in the
+    layers that need it.
     """
     _check_size(x, config)
     variables = {"params": params, "batch_stats": batch_stats}
-    module = _module(config, moving=False, dtype=dtype, axis_name=axis_name)
+    module = _module(config, False, dtype, axis_name, convolution)
     y, changed = module.apply(variables, x, keys, mutable=["batch_stats"])
     return _output(x, y, config), changed.get("batch_stats", {})
 

@@ -4,6 +4,7 @@ Linen modules here are private to `deblur_jax.models`. Arrays are `[B, H, W, C]`
 in `dtype`, parameters and statistics stay in float32.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -13,11 +14,14 @@ from flax import linen as nn
 
 # DeblurGAN draws kernels from N(0, 0.02) and scales of a norm from N(1, 0.02): authors' code
 # at dd9e940, models/networks.py:14-22.
-KERNEL_INIT = nn.initializers.normal(0.02)
+KERNEL_INITS = {"normal": nn.initializers.normal(0.02), "glorot": nn.initializers.glorot_uniform()}
 
 
 def _scale_init(key: jax.Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> jax.Array:
     return 1.0 + 0.02 * jax.random.normal(key, shape, dtype)
+
+
+_SCALE_INITS = {"normal": _scale_init, "glorot": nn.initializers.ones_init()}
 
 
 def reflect_pad(x: jax.Array, pad: int) -> jax.Array:
@@ -67,6 +71,7 @@ class Norm(nn.Module):
     use_moving_averages: bool
     dtype: Any
     axis_name: str | None = None
+    draw: str = "normal"
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
@@ -79,7 +84,7 @@ class Norm(nn.Module):
             momentum=self.momentum,
             epsilon=self.epsilon,
             dtype=self.dtype,
-            scale_init=_scale_init,
+            scale_init=_SCALE_INITS[self.draw],
             axis_name=self.axis_name,
             use_fast_variance=False,  # two passes, as in `instance_norm`
         )(x)
@@ -120,34 +125,49 @@ def space_to_depth(x: jax.Array, factor: int) -> jax.Array:
     return x.reshape(batch, height // factor, width // factor, channels * factor**2)
 
 
-class Upsample(nn.Module):
-    """Doubles height and width by one of three learned ways.
+# Of the 2n + 1 samples that a transposed convolution gives, what is left out in JAX's terms:
+# PyTorch (padding 1, output padding 1) drops the first, TensorFlow's 'SAME' the last, so that one
+# picture is the other shifted by a pixel.
+_TRANSPOSED_PADDING = {
+    "transpose": ((1, 2), (1, 2)),
+    "transpose_same": ((2, 1), (2, 1)),
+}
 
-    `transpose` is a 3x3 transposed convolution of stride 2 aligned as PyTorch's with padding 1 and
-    output padding 1: of the full result's 2n + 1 samples the first is dropped. (Flax' 'SAME' drops
-    the last, and so shifts the picture by one pixel.)
+
+class Upsample(nn.Module):
+    """Doubles height and width by one of the learned ways of `GeneratorConfig.upsample`.
+
+    The convolutions are 3x3, the transposed ones of stride 2 and computed by `convolution` where
+    one is given.
     """
 
     features: int
     kind: str
     dtype: Any
+    draw: str = "normal"
+    convolution: Callable[..., jax.Array] | None = None
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        if self.kind == "transpose":
-            return nn.ConvTranspose(
+        if self.kind in _TRANSPOSED_PADDING:
+            # As `nn.ConvTranspose` computes it; that layer's name stands in saved weights.
+            return nn.Conv(
                 self.features,
                 (3, 3),
-                strides=(2, 2),
-                padding=((1, 2), (1, 2)),
+                input_dilation=(2, 2),
+                padding=_TRANSPOSED_PADDING[self.kind],
                 dtype=self.dtype,
-                kernel_init=KERNEL_INIT,
+                kernel_init=KERNEL_INITS[self.draw],
+                conv_general_dilated=self.convolution,
+                name="ConvTranspose_0",
             )(x)
+        if self.kind == "pixel_shuffle":
+            x = conv(4 * self.features, 3, self.dtype, draw=self.draw)(reflect_pad(x, 1))
+            return depth_to_space(x, 2)
+        x = jnp.repeat(jnp.repeat(x, 2, axis=1), 2, axis=2)
         if self.kind == "resize_conv":
-            x = jnp.repeat(jnp.repeat(x, 2, axis=1), 2, axis=2)
-            return conv(self.features, 3, self.dtype)(reflect_pad(x, 1))
-        x = conv(4 * self.features, 3, self.dtype)(reflect_pad(x, 1))
-        return depth_to_space(x, 2)
+            return conv(self.features, 3, self.dtype, draw=self.draw)(reflect_pad(x, 1))
+        return conv(self.features, 3, self.dtype, padding=1, draw=self.draw)(x)
 
 
 def conv(
@@ -156,17 +176,32 @@ def conv(
     dtype: Any,
     *,
     stride: int = 1,
-    padding: int = 0,
-    kernel_init: Any = KERNEL_INIT,
+    padding: int | tuple[int, int] = 0,
+    draw: str = "normal",
+    kernel_init: Any = None,
+    convolution: Callable[..., jax.Array] | None = None,
     name: str | None = None,
 ) -> nn.Conv:
-    """A square convolution with zero padding on each side, a bias and float32 parameters."""
+    """A square convolution with zero padding, a bias and float32 parameters.
+
+    Args:
+      features: channels of the result.
+      size: side of the kernel in pixels.
+      dtype: of the arithmetic.
+      stride: in pixels.
+      padding: zeros on each side, or (before, after).
+      draw: name in `KERNEL_INITS`; kernel_init: an initialiser in its place.
+      convolution: computes as `lax.conv_general_dilated` does; None for that.
+      name: of the layer.
+    """
+    pads = (padding, padding) if isinstance(padding, int) else padding
     return nn.Conv(
         features,
         (size, size),
         strides=(stride, stride),
-        padding=((padding, padding), (padding, padding)),
+        padding=(pads, pads),
         dtype=dtype,
-        kernel_init=kernel_init,
+        kernel_init=kernel_init or KERNEL_INITS[draw],
+        conv_general_dilated=convolution,
         name=name,
     )

@@ -4,6 +4,7 @@ Source: DeblurGAN (arXiv 1711.07064), section 3.2, and the authors' code at dd9e
 models/networks.py (ResnetGenerator, ResnetBlock).
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -27,10 +28,14 @@ class Resnet(nn.Module):
     use_moving_averages: bool
     dtype: Any
     axis_name: str | None = None
+    # Of the layers whose gradients a backend may be slow at: the transposed ones and the last.
+    convolution: Callable[..., jax.Array] | None = None
 
     @nn.compact
     def __call__(self, x: jax.Array, keys: jax.Array | None) -> jax.Array:
         c = self.config
+        # TensorFlow's 'SAME' at stride 2 and even sizes has nothing above and to the left.
+        down_padding = 1 if c.downsample == "symmetric" else (0, 1)
 
         def norm_relu(y: jax.Array) -> jax.Array:
             return nn.relu(norm(y))
@@ -38,20 +43,26 @@ class Resnet(nn.Module):
         def norm(y: jax.Array) -> jax.Array:
             return Norm(
                 c.norm, c.norm_epsilon, c.norm_momentum, self.use_moving_averages, self.dtype,
-                self.axis_name,
+                self.axis_name, c.init,
             )(y)  # fmt: skip
 
-        y = norm_relu(conv(c.width, 7, self.dtype, name="head")(reflect_pad(x, 3)))
+        def layer(features: int, size: int, name: str, **options: Any) -> nn.Conv:
+            return conv(features, size, self.dtype, draw=c.init, name=name, **options)
+
+        y = norm_relu(layer(c.width, 7, "head")(reflect_pad(x, 3)))
         for i, factor in enumerate((2, 4)):
-            down = conv(factor * c.width, 3, self.dtype, stride=2, padding=1, name=f"down_{i}")
+            down = layer(factor * c.width, 3, f"down_{i}", stride=2, padding=down_padding)
             y = norm_relu(down(y))
         for i in range(c.blocks):
-            first = conv(4 * c.width, 3, self.dtype, name=f"block_{i}_a")
-            second = conv(4 * c.width, 3, self.dtype, name=f"block_{i}_b")
-            z = norm_relu(first(reflect_pad(y, 1)))
+            z = norm_relu(layer(4 * c.width, 3, f"block_{i}_a")(reflect_pad(y, 1)))
             z = sample_dropout(z, keys, c.dropout, layer=i)
-            y = y + norm(second(reflect_pad(z, 1)))
+            if c.block_convolutions == 2:
+                z = norm(layer(4 * c.width, 3, f"block_{i}_b")(reflect_pad(z, 1)))
+            y = y + z
         for i, factor in enumerate((2, 1)):
-            up = Upsample(factor * c.width, c.upsample, self.dtype, name=f"up_{i}")
+            up = Upsample(
+                factor * c.width, c.upsample, self.dtype, c.init, self.convolution, name=f"up_{i}"
+            )
             y = norm_relu(up(y))
-        return conv(3, 7, self.dtype, name="tail")(reflect_pad(y, 3)).astype(jnp.float32)
+        tail = layer(3, 7, "tail", convolution=self.convolution)
+        return tail(reflect_pad(y, 3)).astype(jnp.float32)

@@ -1,6 +1,7 @@
 """A generator with its weights, ready for pictures of any size."""
 
 import logging
+import zlib
 from typing import Any
 
 import jax
@@ -32,7 +33,12 @@ class Restorer:
     """
 
     def __init__(
-        self, weights: Weights, *, precision: str = "float32", tile: str | int = "auto"
+        self,
+        weights: Weights,
+        *,
+        precision: str = "float32",
+        tile: str | int = "auto",
+        dropout: int | None = None,
     ) -> None:
         """Takes the weights to the device.
 
@@ -40,13 +46,18 @@ class Restorer:
           weights: from `weights.registry.load`.
           precision: of the convolutions, 'float32' or 'bfloat16'; norms and output stay float32.
           tile: 'auto', 'none', or the side of tiles in pixels; see `tiling.choose_side`.
+          dropout: a seed leaves dropout on, as the authors of DeblurGAN do at test; masks then
+            depend on it and on the picture's pixels alone. None, the default, leaves it off.
 
         Raises:
-          UsageError: a precision or a tile that does not exist.
+          UsageError: a precision or a tile that does not exist, or dropout that the network lacks.
         """
         if precision not in PRECISIONS:
             raise UsageError(f"precision is {precision!r}; it can be {', '.join(PRECISIONS)}")
+        if dropout is not None and not weights.config.dropout:
+            raise UsageError(f"the weights {weights.name} were trained without dropout")
         self.weights = weights
+        self._dropout = dropout
         self.precision = precision
         self.tile = tiling.parse_tile(tile)
         self.compilations = 0
@@ -100,20 +111,27 @@ class Restorer:
         peak = np.float32(max(1.0, picture.rgb.max()))
         return picture.with_rgb(self.restore_unit((picture.rgb / peak).clip(0, 1)) * peak)
 
-    def _network(self, params: Any, batch_stats: Any, image: jax.Array) -> jax.Array:
+    def _network(
+        self, params: Any, batch_stats: Any, image: jax.Array, number: jax.Array
+    ) -> jax.Array:
         self.compilations += 1  # runs only while JAX traces a new size
         restored = models.apply_generator(
             params,
             image[None],
             self.weights.config,
+            keys=None if self._dropout is None else self._keys(number),
             batch_stats=batch_stats,
             dtype=PRECISIONS[self.precision],
         )
         return restored[0]
 
+    def _keys(self, number: jax.Array) -> jax.Array:
+        return jax.random.fold_in(jax.random.key(self._dropout or 0), number)[None]
+
     def _restore(self, image: Array) -> NDArray[np.float32]:
         try:
-            return np.asarray(self._program(self._params, self._batch_stats, image))
+            number = np.uint32(0 if self._dropout is None else zlib.crc32(image.tobytes()))
+            return np.asarray(self._program(self._params, self._batch_stats, image, number))
         except (MemoryError, jax.errors.JaxRuntimeError) as error:
             if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error):
                 raise UserError(

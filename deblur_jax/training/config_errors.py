@@ -9,6 +9,9 @@ def explain(error: Exception) -> str:
     if "earlier failure to load" in text:
         reason = [line.strip() for line in text.splitlines() if line.strip()][-1]
         return f"cannot load the configuration: {re.sub(r'^[[]Errno [0-9]+[]] ', '', reason)}"
+    if "Traceback (most recent call last)" in text:  # of the configuration's own code
+        reason = [line.strip() for line in text.splitlines() if line.strip()][-1]
+        return f"cannot load the configuration: {re.sub(r'^[A-Za-z.]*Error: ', '', reason)}"
     if isinstance(error, (AttributeError, KeyError)):
         near = re.search(r'Did you mean "([^"]+)" instead of "([^"]+)"', text)
         if near:

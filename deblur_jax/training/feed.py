@@ -48,6 +48,7 @@ class Feed:
         self._recipe = recipe
         self.batch_size = config.train.batch_size
         self._crop, self._flips = config.data.crop, config.data.augment
+        self._crop_last = config.data.crop_last
         self._augmentation = augmentation(config.data)
         self._window = self._augmentation.window(self._crop)
         self._data = data
@@ -190,7 +191,12 @@ class Feed:
 
     def _windows(self, packed: resident.Resident, index: jax.Array) -> dict[str, jax.Array]:
         return resident.cut(
-            packed, index, crop=self._window, seed=self._recipe.seed, augment=self._flips
+            packed,
+            index,
+            crop=self._window,
+            seed=self._recipe.seed,
+            augment=self._flips,
+            crop_last=self._crop_last,
         )
 
     def _finish(self, pixels: dict[str, jax.Array], index: jax.Array) -> dict[str, jax.Array]:
@@ -216,6 +222,7 @@ class Feed:
             first=first,
             augment=self._flips,
             entries=self._data.entries,
+            crop_last=self._crop_last,
             process_index=jax.process_index(),
             process_count=jax.process_count(),
         )
@@ -230,17 +237,36 @@ class Feed:
                 yield waiting.popleft()
         yield from waiting
 
+    def take(self, count: int, first: int, most: int | None = None) -> Iterator[steps.Batch]:
+        """Batches of one slice each, for what looks at samples without training on them.
+
+        Args:
+          count: how many batches.
+          first: number of the first one's first sample.
+          most: only the first so many of each batch.
+
+        Yields:
+          `blurred` and `sharp`, float32[B, crop, crop, 3] in [-1, 1], and `index`, uint32[B], of
+          this process' share of the batch.
+        """
+        own = parallel.positions(self.batch_size).reshape(-1)[:most]
+        if self._resident is not None:
+            crops = jax.jit(self.crops)
+            for batch in range(count):
+                index = own + np.uint32(first + batch * self.batch_size)
+                yield crops(self._resident, index) | {"index": index}
+            return
+        finish = jax.jit(self._finish)
+        for batch, pixels in enumerate(self.batches(count, first, pretrain=True)):
+            index = own + np.uint32(first + batch * self.batch_size)
+            flat = {name: np.asarray(x)[:, 0] for name, x in pixels.items()}
+            flat = {name: x.reshape(-1, *x.shape[2:])[:most] for name, x in flat.items()}
+            yield finish(flat, index) | {"index": index}
+
     def preview(self) -> dict[str, np.ndarray]:
         """The first crops of this process, `blurred` and `sharp`, float32[B, crop, crop, 3]."""
-        index = parallel.positions(self.batch_size).reshape(-1)[:PREVIEWS]
-        if self._resident is not None:
-            crops = jax.jit(self.crops)(self._resident, index)
-        else:
-            first = next(self.batches(1, 0, pretrain=True))
-            flat = {name: np.asarray(x)[:, 0] for name, x in first.items()}
-            pixels = {name: x.reshape(-1, *x.shape[2:])[: len(index)] for name, x in flat.items()}
-            crops = jax.jit(self._finish)(pixels, index)
-        return jax.tree.map(np.asarray, crops)
+        batch = next(self.take(1, 0, PREVIEWS))
+        return {name: np.asarray(batch[name]) for name in ("blurred", "sharp")}
 
 
 def _room() -> int | None:

@@ -3,9 +3,10 @@
 import json
 import math
 import signal
+import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,15 @@ import numpy as np
 from deblur_jax import compiler
 from deblur_jax.atomic import reason, write_text
 from deblur_jax.data import training_set
+from deblur_jax.data.store import Store
 from deblur_jax.data.training_set import TrainingSet
 from deblur_jax.errors import UsageError, UserError
-from deblur_jax.models import apply_generator, size_multiple
+from deblur_jax.models import CriticConfig, GeneratorConfig, apply_generator, size_multiple
+from deblur_jax.training import balance
 from deblur_jax.training.feed import Feed
-from deblur_jax.training.recipe import make_recipe
+from deblur_jax.training.guards import Watch
+from deblur_jax.training.recipe import CRITIC, make_recipe
+from deblur_jax.training.start import start_state
 from deblur_jax.training.state import Recipe, TrainState, init_state
 from deblur_jax.training.validation import Validation
 from deblur_jax.training.writers import Writers, versions
@@ -46,33 +51,41 @@ def train(config: Any, workdir: str | Path) -> int:
     """
     workdir = Path(workdir)
     recipe = make_recipe(config)
-    checkpoints = Checkpoints(workdir, keep=config.train.keep_checkpoints)
+    with closing(Checkpoints(workdir, keep=config.train.keep_checkpoints)) as checkpoints:
+        return _train(config, recipe, workdir, checkpoints)
+
+
+def _train(config: Any, recipe: Recipe, workdir: Path, checkpoints: Checkpoints) -> int:
     done = checkpoints.latest() or 0
     if done:  # a run that never saved binds nobody to its network
         check_workdir(workdir, config)
     if done >= config.train.steps:
         print(f"nothing to do: {workdir} has its {config.train.steps} steps already", flush=True)
         return 0
+    # Before the training pairs, which take longer to decode: what is wrong is said early.
+    if done:
+        state = init_state(jax.random.key(config.seed), recipe)
+    else:
+        state = start_state(config, recipe)
+    held_out = training_set.validation_pairs(
+        config.data,
+        size_multiple(recipe.generator),
+        report=lambda line: print(f"validation: {line}", flush=True),
+    )
     data = _training_set(config)
     feed = _feed(config, recipe, data)
     write_text(workdir / CONFIG, json.dumps(config.to_dict(), indent=2) + "\n")
     write_text(workdir / "versions.json", json.dumps(versions(), indent=2) + "\n")
-    state = init_state(jax.random.key(config.seed), recipe)
     sample = 0
     if done:
         state = checkpoints.restore(done, state._asdict())
         state = TrainState(**state)
         print(f"resuming {workdir} at step {done}", flush=True)
         sample = _next_sample(checkpoints.meta(done), data, config, feed, done)
-    writers = Writers(workdir, done)
-    run = _Run(config, recipe, workdir, feed, checkpoints, writers, data.store.fingerprint)
-    try:
+    with closing(Writers(workdir, done)) as writers:
+        fingerprint = data.store.fingerprint
+        run = _Run(config, recipe, workdir, feed, held_out, checkpoints, writers, fingerprint)
         return run.go(state, done, sample)
-    finally:
-        try:
-            writers.close()
-        finally:
-            checkpoints.close()
 
 
 def check_workdir(workdir: Path, config: Any) -> None:
@@ -87,11 +100,15 @@ def check_workdir(workdir: Path, config: Any) -> None:
             f"cannot read {path}, which says what network the run has: {reason(error)}"
         ) from error
     now = json.loads(json.dumps(config.model.to_dict()))
+    # A run from before a field existed had what is now its default.
+    usual = GeneratorConfig().to_dict()
+    usual |= {f"{CRITIC}{name}": value for name, value in CriticConfig().to_dict().items()}
     for field in sorted(set(before) | set(now)):
-        if before.get(field) != now.get(field):
+        was, wanted = (model.get(field, usual.get(field)) for model in (before, now))
+        if was != wanted:
             raise UsageError(
-                f"{workdir} was trained with model.{field} = {before.get(field)!r}, not "
-                f"{now.get(field)!r}: choose another --workdir or the same network"
+                f"{workdir} was trained with model.{field} = {was!r}, not {wanted!r}: "
+                "choose another --workdir or the same network"
             )
 
 
@@ -146,6 +163,7 @@ class _Run:
         recipe: Recipe,
         workdir: Path,
         feed: Feed,
+        held_out: Store | None,
         checkpoints: Checkpoints,
         writers: Writers,
         fingerprint: str,
@@ -154,6 +172,8 @@ class _Run:
         self._fingerprint = fingerprint
         self._feed, self._checkpoints, self._writers = feed, checkpoints, writers
         self._last = config.train.steps
+        self._balance = balance.logged(workdir, config.loss.perceptual_weight)
+        self._watch = Watch()
         self._preview = feed.preview()
         self._restore = compiler.jit(
             lambda params, stats, x: apply_generator(
@@ -161,8 +181,7 @@ class _Run:
             )
         )
         self._validation = None
-        held_out = training_set.validation_pairs(config.data, size_multiple(recipe.generator))
-        if held_out:
+        if held_out is not None:
             self._validation = Validation(held_out, recipe.generator, recipe.dtype)
 
     def go(self, state: TrainState, done: int, sample: int) -> int:
@@ -247,6 +266,7 @@ class _Run:
             values |= self._validation.scores(params, state.batch_stats)
         if due(self._config.train.images_every) or step == 1:
             self._show(params, state.batch_stats, step)
+        values |= self._balance
         values["time/steps_per_second"] = rate
         values["time/images_per_second"] = rate * self._config.train.batch_size
         self._writers.scalars(step, values)
@@ -262,6 +282,8 @@ class _Run:
             f"{values['time/images_per_second']:.1f} images/s  {left} left",
             flush=True,
         )
+        for warning in self._watch.look(step, values):
+            print(f"warning: {warning}", file=sys.stderr, flush=True)
 
     def _show(self, params: Any, batch_stats: Any, step: int) -> None:
         """Blurred, restored and sharp side by side, for TensorBoard."""

@@ -9,6 +9,8 @@ import numpy as np
 from jax import lax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from deblur_jax import compiler
+
 AXIS = "devices"
 
 
@@ -78,18 +80,14 @@ def pmap_step(step: Callable[..., Any], in_axes: tuple[int | None, ...]) -> Call
     Returns:
       The mapped step. The state is donated: its old buffers are gone after the call.
     """
-    return jax.pmap(
-        step,
-        axis_name=AXIS,
-        in_axes=in_axes,
-        out_axes=None,
-        donate_argnums=0,
-    )
+    mapped = jax.pmap(step, axis_name=AXIS, in_axes=in_axes, out_axes=None, donate_argnums=0)
+    return compiler.compile_mapped(mapped)
 
 
 def pmap_data(function: Callable[..., Any], in_axes: tuple[int | None, ...]) -> Callable[..., Any]:
     """Maps a per-device function; its result has a leading device axis, its arguments stay."""
-    return jax.pmap(function, axis_name=AXIS, in_axes=in_axes, out_axes=0)
+    mapped = jax.pmap(function, axis_name=AXIS, in_axes=in_axes, out_axes=0)
+    return compiler.compile_mapped(mapped)
 
 
 def shard_map_step(

@@ -1,38 +1,38 @@
 """From a configuration's fields to the `Recipe` that jitted code gets."""
 
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 
 from deblur_jax import losses
+from deblur_jax.data import protocols
 from deblur_jax.data.sampling import AUGMENTATIONS
-from deblur_jax.errors import UsageError, UserError
+from deblur_jax.errors import UsageError
 from deblur_jax.models import CriticConfig, GeneratorConfig, minimum_size, size_multiple, vgg
 from deblur_jax.training.schedule import SCHEDULES, learning_rate
 from deblur_jax.training.state import Recipe
+from deblur_jax.training.steps import CRITIC_BATCHES, CRITIC_DROPOUTS
+from deblur_jax.weights import vgg as vgg_weights
 
 PRECISIONS = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
+CRITIC = "critic_"  # what fields of `config.model` begin with that are the critic's alone
 CRITIC_MINIMUM_SIZE = 16  # pixels a side that `models.critic` takes
 
 
 def generator_config(config: Any) -> GeneratorConfig:
     """The generator that `config.model` describes."""
-    fields = dict(config.model)
-    fields.pop("critic_width")
-    fields.pop("critic_norm")
+    fields = {k: v for k, v in dict(config.model).items() if not k.startswith(CRITIC)}
     return GeneratorConfig.from_dict(fields)
 
 
 def critic_config(config: Any) -> CriticConfig:
     """The critic that `config.model` describes."""
-    model = config.model
-    return CriticConfig(
-        width=model.critic_width,
-        norm=model.critic_norm,
-        norm_epsilon=model.norm_epsilon,
-        norm_momentum=model.norm_momentum,
-    )
+    model = dict(config.model)
+    fields = {k.removeprefix(CRITIC): v for k, v in model.items() if k.startswith(CRITIC)}
+    shared = ("norm_epsilon", "norm_momentum", "init")
+    return CriticConfig.from_dict(fields | {name: model[name] for name in shared})
 
 
 def make_recipe(config: Any) -> Recipe:
@@ -46,14 +46,25 @@ def make_recipe(config: Any) -> Recipe:
     _choice("train.precision", train.precision, tuple(PRECISIONS))
     _choice("train.schedule", train.schedule, SCHEDULES)
     _choice("train.critic_data", train.critic_data, ("fresh", "same"))
+    _choice("train.critic_batches", train.critic_batches, CRITIC_BATCHES)
+    _choice("train.critic_dropout", train.critic_dropout, CRITIC_DROPOUTS)
     _choice("data.augment", config.data.augment, AUGMENTATIONS)
     # Read only after training: too late to learn of a slip of the pen.
-    _choice("evaluate.protocol", config.evaluate.protocol, ("full", "half", "resize256"))
+    protocols.check(config.evaluate.protocol, config.evaluate.protocol_filter)
     _choice("loss.pixel", loss.pixel, tuple(losses.PIXEL_LOSSES))
+    _choice("loss.perceptual", loss.perceptual, tuple(losses.PIXEL_LOSSES))
+    _choice("loss.vgg_tap", loss.vgg_tap, vgg.TAPS)
+    _choice("loss.vgg_preprocessing", loss.vgg_preprocessing, vgg.PREPROCESSINGS)
     _choice("loss.gradient_penalty_norm", loss.gradient_penalty_norm, ("sample", "pixel"))
     _choice("loss.gradient_penalty_reduce", loss.gradient_penalty_reduce, ("mean", "sum"))
     _choice("loss.gradient_penalty_alpha", loss.gradient_penalty_alpha, ("sample", "batch"))
-    for name, least in (("steps", 1), ("batch_size", 1), ("log_every", 1), ("checkpoint_every", 1)):
+    for name, least in (
+        ("steps", 1),
+        ("batch_size", 1),
+        ("log_every", 1),
+        ("checkpoint_every", 1),
+        ("decay_every", 1),
+    ):
         if train[name] < least:
             raise UsageError(f"train.{name} is {train[name]}; it must be at least {least}")
     if not (loss.pixel_weight or loss.perceptual_weight or loss.adversarial_weight):
@@ -74,6 +85,7 @@ def make_recipe(config: Any) -> Recipe:
             train.steps,
             warmup_steps=train.warmup_steps,
             decay_start=train.decay_start,
+            decay_every=train.decay_every,
         ),
         adam_b1=train.adam_b1,
         adam_b2=train.adam_b2,
@@ -82,6 +94,7 @@ def make_recipe(config: Any) -> Recipe:
         pixel_loss=loss.pixel,
         pixel_weight=loss.pixel_weight,
         perceptual_weight=loss.perceptual_weight,
+        perceptual_loss=loss.perceptual,
         adversarial_weight=loss.adversarial_weight,
         gradient_penalty_weight=loss.gradient_penalty_weight,
         gradient_penalty_norm=loss.gradient_penalty_norm,
@@ -89,21 +102,30 @@ def make_recipe(config: Any) -> Recipe:
         alpha=loss.gradient_penalty_alpha,
         critic_steps=train.critic_steps,
         critic_data=train.critic_data,
+        critic_batches=train.critic_batches,
+        critic_dropout=train.critic_dropout,
         average_decay=train.average_decay,
         dtype=dtype,
         seed=config.seed,
-        features=_features(loss.vgg_weights, dtype) if loss.perceptual_weight else None,
+        features=features(config) if loss.perceptual_weight else None,
     )
 
 
-def _features(path: str, dtype: Any) -> Any:
-    if not path:
-        raise UserError(
-            "loss.perceptual_weight is not 0 and loss.vgg_weights names no file: give an .npz of "
-            "Keras' VGG19 weights, or set loss.perceptual_weight to 0"
-        )
-    params = vgg.load(Path(path).expanduser())
-    return lambda pictures: vgg.apply(params, pictures, dtype=dtype)
+def features(config: Any) -> Callable[[jax.Array], jax.Array]:
+    """The fixed network of the perceptual loss that `config.loss` describes, as a function.
+
+    Raises:
+      UserError: its weights are not to be had.
+    """
+    loss = config.loss
+    params = vgg_weights.load(loss.vgg, loss.vgg_source, loss.vgg_weights, seed=config.seed)
+    return lambda pictures: vgg.apply(
+        params,
+        pictures,
+        tap=loss.vgg_tap,
+        preprocessing=loss.vgg_preprocessing,
+        dtype=PRECISIONS[config.train.precision],
+    )
 
 
 def _check_crop(crop: int, generator: GeneratorConfig) -> None:

@@ -40,12 +40,17 @@ class Recipe(NamedTuple):
       weight_decay: decoupled, on the generator (AdamW's; 0 in the paper).
       clip_norm: largest global norm of the generator's gradient; 0 for no limit.
       pixel_loss: name in `losses.PIXEL_LOSSES`; pixel_weight: its weight.
-      perceptual_weight: of the squared feature distance (DeblurGAN: 100).
+      perceptual_weight: of the distance in features (DeblurGAN: 100); perceptual_loss: name of
+        that distance in `losses.PIXEL_LOSSES` (DeblurGAN: `mse`).
       adversarial_weight: of -mean D(restored); 0 trains no critic.
       gradient_penalty_weight: 10 in WGAN-GP.
       gradient_penalty_norm, gradient_penalty_reduce: as in `losses.gradient_penalty`.
       alpha: `sample` draws one alpha a sample, `batch` one for all.
       critic_steps: critic updates before each generator update (5).
+      critic_batches: `separate` scores restored, sharp and mixed pictures in passes of their own;
+        `joint` in one pass, whose batch norm sees all three (the Columbia report's code).
+      critic_dropout: what drops out in the generator when it restores for the critic: `own` masks,
+        those of the `generator`'s update (the authors' code), or `none`.
       critic_data: `fresh` gives each critic update a slice of its own; `same` uses the generator's
         slice, and one set of restored pictures, for all (the authors' habit).
       average_decay: of the moving average of parameters; 0 keeps the newest.
@@ -64,6 +69,7 @@ class Recipe(NamedTuple):
     pixel_loss: str = "l1"
     pixel_weight: float = 0.0
     perceptual_weight: float = 0.0
+    perceptual_loss: str = "mse"
     adversarial_weight: float = 1.0
     gradient_penalty_weight: float = 10.0
     gradient_penalty_norm: str = "sample"
@@ -71,6 +77,8 @@ class Recipe(NamedTuple):
     alpha: str = "sample"
     critic_steps: int = 5
     critic_data: str = "fresh"
+    critic_batches: str = "separate"
+    critic_dropout: str = "own"
     average_decay: float = 0.0
     dtype: Any = jnp.float32
     seed: int = 0

@@ -10,15 +10,20 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from deblur_jax import compiler, losses
+from deblur_jax import compiler, fast, losses
 from deblur_jax.models import critic, generator
-from deblur_jax.training import parallel
+from deblur_jax.training import guards, parallel
 from deblur_jax.training.state import Recipe, TrainState, moments
+from deblur_jax.training.terms import generator_terms
 
 Batch = dict[str, jax.Array]  # blurred, sharp: float32[B, H, W, 3] in [-1, 1]; index: uint32[B]
 Scalars = dict[str, jax.Array]
 
-_DROPOUT, _CRITIC_DROPOUT, _ALPHA = range(3)  # purposes of a sample's keys
+DROPOUT, _CRITIC_DROPOUT, _ALPHA = range(3)  # purposes of a sample's keys
+# What drops out when the generator restores for the critic, see `Recipe.critic_dropout`.
+_MASKS = {"own": _CRITIC_DROPOUT, "generator": DROPOUT, "none": None}
+CRITIC_DROPOUTS = tuple(_MASKS)
+CRITIC_BATCHES = ("separate", "joint")
 
 
 def sample_keys(seed: int, purpose: int, index: jax.Array) -> jax.Array:
@@ -28,17 +33,26 @@ def sample_keys(seed: int, purpose: int, index: jax.Array) -> jax.Array:
 
 
 def restore(
-    params: Any, state: TrainState, batch: Batch, recipe: Recipe, purpose: int, axis: str | None
+    params: Any,
+    state: TrainState,
+    batch: Batch,
+    recipe: Recipe,
+    purpose: int | None,
+    axis: str | None,
 ) -> tuple[jax.Array, Any]:
-    """The generator in training mode, dropout on; also returns a batch norm's new averages."""
+    """The generator in training mode; also returns a batch norm's new averages.
+
+    Dropout draws its masks for `purpose`; None switches it off.
+    """
     return generator.apply_train(
         params,
         batch["blurred"],
         recipe.generator,
         batch_stats=state.batch_stats,
-        keys=sample_keys(recipe.seed, purpose, batch["index"]),
+        keys=None if purpose is None else sample_keys(recipe.seed, purpose, batch["index"]),
         dtype=recipe.dtype,
         axis_name=axis,
+        convolution=fast.choose_convolution(),
     )
 
 
@@ -65,18 +79,27 @@ def critic_step(
       The state with a new critic, and the update's scalars.
     """
     if restored is None:
-        restored, _ = restore(state.generator, state, batch, recipe, _CRITIC_DROPOUT, axis)
+        restored = restore_for_critic(state, batch, recipe, axis)
     fake = jax.lax.stop_gradient(restored)
     alpha = _alphas(recipe, batch["index"], draw, axis)
+    convolution = fast.choose_convolution()
 
     def loss(params: Any) -> tuple[jax.Array, Scalars]:
         score = lambda x: critic.apply(  # noqa: E731
-            params, x, recipe.critic, dtype=recipe.dtype, axis_name=axis
+            params, x, recipe.critic, dtype=recipe.dtype, axis_name=axis, convolution=convolution
         )
-        distance = losses.critic_loss(score(batch["sharp"]), score(fake))
+        sharp = batch["sharp"]
+        if recipe.critic_batches == "joint":
+            # Whatever is scored, scores come from one pass over restored, sharp and mixed pictures.
+            together = lambda x: jnp.split(score(jnp.concatenate([fake, sharp, x])), 3)  # noqa: E731
+            fake_scores, real_scores, _ = together(losses.interpolate(sharp, fake, alpha))
+            penalised = lambda x: together(x)[2]  # noqa: E731
+        else:
+            real_scores, fake_scores, penalised = score(sharp), score(fake), score
+        distance = losses.critic_loss(real_scores, fake_scores)
         penalty = losses.gradient_penalty(
-            score,
-            batch["sharp"],
+            penalised,
+            sharp,
             fake,
             alpha,
             norm=recipe.gradient_penalty_norm,
@@ -98,6 +121,14 @@ def critic_step(
     return state._replace(critic=params, critic_moments=critic_moments), scalars
 
 
+def restore_for_critic(
+    state: TrainState, batch: Batch, recipe: Recipe, axis: str | None
+) -> jax.Array:
+    """What the critic is to tell from the sharp pictures; no averages are moved by it."""
+    purpose = _MASKS[recipe.critic_dropout]
+    return restore(state.generator, state, batch, recipe, purpose, axis)[0]
+
+
 def _alphas(recipe: Recipe, index: jax.Array, draw: int | jax.Array, axis: str | None) -> jax.Array:
     """Places between sharp and restored, uniform in [0, 1): `[B]`, or one for the whole batch."""
     if recipe.alpha == "batch":
@@ -112,23 +143,12 @@ def generator_loss(
     params: Any, state: TrainState, batch: Batch, recipe: Recipe, axis: str | None
 ) -> tuple[jax.Array, tuple[Scalars, jax.Array, Any]]:
     """The generator's loss with its parts, the restored pictures and the new moving averages."""
-    restored, batch_stats = restore(params, state, batch, recipe, _DROPOUT, axis)
+    restored, batch_stats = restore(params, state, batch, recipe, DROPOUT, axis)
     scalars: Scalars = {}
     total = jnp.zeros(())
-    if recipe.pixel_weight:
-        scalars["loss/pixel"] = losses.PIXEL_LOSSES[recipe.pixel_loss](restored, batch["sharp"])
-        total = total + recipe.pixel_weight * scalars["loss/pixel"]
-    if recipe.features is not None:
-        scalars["loss/perceptual"] = losses.perceptual_loss(
-            recipe.features, restored, batch["sharp"]
-        )
-        total = total + recipe.perceptual_weight * scalars["loss/perceptual"]
-    if recipe.adversarial:
-        scores = critic.apply(
-            state.critic, restored, recipe.critic, dtype=recipe.dtype, axis_name=axis
-        )
-        scalars["loss/adversarial"] = losses.adversarial_loss(scores)
-        total = total + recipe.adversarial_weight * scalars["loss/adversarial"]
+    for name, term in generator_terms(state.critic, batch["sharp"], recipe, axis).items():
+        scalars[f"loss/{name}"] = term.size(restored)
+        total = total + term.weight * scalars[f"loss/{name}"]
     scalars["loss/generator"] = total
     return total, (scalars, restored, batch_stats)
 
@@ -146,13 +166,14 @@ def generator_step(
 
     Returns:
       The state one step on, and scalars: each loss, `psnr` of restored and blurred crops in dB, the
-      gradient's norm, the learning rate.
+      guards, the gradient's norm, the learning rate.
     """
     gradients, (scalars, restored, batch_stats) = jax.grad(generator_loss, has_aux=True)(
         parallel.varying(state.generator, axis), state, batch, recipe, axis
     )
     scalars["psnr/restored"] = _psnr(restored, batch["sharp"])
     scalars["psnr/blurred"] = _psnr(batch["blurred"], batch["sharp"])
+    scalars |= guards.measure(restored, batch["blurred"])
     gradients, scalars, batch_stats = parallel.mean((gradients, scalars, batch_stats), axis)
     norm = optax.global_norm(gradients)
     rate = recipe.learning_rate(state.step)
@@ -213,21 +234,29 @@ def train_step(
         state, scalars = generator_step(state, own, recipe=alone, axis=axis)
         return state, (_absent_critic() if recipe.adversarial else {}) | scalars
 
-    unroll = compiler.loops_are_slow()
+    # The critic's matrix products are as fast in a loop, and there they are compiled once.
+    unroll = compiler.loops_are_slow() and fast.choose_convolution() is None
     if recipe.critic_data == "same":
-        restored, _ = restore(state.generator, state, own, recipe, _DROPOUT, axis)
+        restored = restore_for_critic(state, own, recipe, axis)
 
         def update(state: TrainState, draw: jax.Array) -> tuple[TrainState, Scalars]:
             return critic_step(state, own, recipe=recipe, axis=axis, restored=restored, draw=draw)
 
         state, history = jax.lax.scan(update, state, jnp.arange(recipe.critic_steps), unroll=unroll)
     else:
+        start = state  # whose generator stays the same through all of the critic's updates
 
-        def update(state: TrainState, part: Batch) -> tuple[TrainState, Scalars]:  # type: ignore[misc]
-            return critic_step(state, part, recipe=recipe, axis=axis)
+        def restored_part(part: Batch) -> jax.Array:
+            return restore_for_critic(start, part, recipe, axis)
+
+        def fresh_update(state: TrainState, data: Any) -> tuple[TrainState, Scalars]:
+            part, restored = data
+            return critic_step(state, part, recipe=recipe, axis=axis, restored=restored)
 
         parts = jax.tree.map(lambda x: x[1:], batch)
-        state, history = jax.lax.scan(update, state, parts, unroll=unroll)
+        # Where loops are slow the generator stays outside; elsewhere that would only take memory.
+        ahead = jax.vmap(restored_part)(parts) if compiler.loops_are_slow() else None
+        state, history = jax.lax.scan(fresh_update, state, (parts, ahead), unroll=unroll)
     state, scalars = generator_step(state, own, recipe=recipe, axis=axis)
     return state, jax.tree.map(lambda x: x[-1], history) | scalars
 

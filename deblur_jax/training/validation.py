@@ -1,5 +1,6 @@
 """PSNR on held-out pairs while a run goes on."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -7,30 +8,25 @@ import jax.numpy as jnp
 import numpy as np
 
 from deblur_jax import compiler
+from deblur_jax.data.store import Store
 from deblur_jax.models import GeneratorConfig, apply_generator, size_multiple
 
 
 class Validation:
-    """Scores a generator on pairs that are kept in memory."""
+    """Scores a generator on decoded pairs, of which one at a time is in use."""
 
-    def __init__(
-        self, pairs: list[tuple[np.ndarray, np.ndarray]], config: GeneratorConfig, dtype: Any
-    ) -> None:
-        """Cuts each pair to the multiple that the network takes.
+    def __init__(self, pairs: Store, config: GeneratorConfig, dtype: Any) -> None:
+        """Scores the blurred pictures.
 
         Args:
-          pairs: (blurred, sharp), each uint8[H, W, 3].
+          pairs: at least one; each is cut to the multiple that the network takes.
           config: the generator's shape.
           dtype: of its convolutions.
+
+        Raises:
+          UserError: the store on disk is damaged, as `scores` does.
         """
-        multiple = size_multiple(config)
-        self._pairs = [
-            tuple(
-                p[: p.shape[0] // multiple * multiple, : p.shape[1] // multiple * multiple]
-                for p in pair
-            )
-            for pair in pairs
-        ]
+        self._store, self._multiple = pairs, size_multiple(config)
 
         def error(params: Any, stats: Any, blurred: jax.Array, sharp: jax.Array) -> jax.Array:
             x = blurred.astype(jnp.float32)[None] / 127.5 - 1
@@ -39,12 +35,18 @@ class Validation:
             return jnp.square(pixels - sharp).mean()
 
         self._error = compiler.jit(error)
-        self._blurred = [_psnr(np.square(b.astype(float) - s).mean()) for b, s in self._pairs]
+        self._blurred = [_psnr(np.square(b.astype(float) - s).mean()) for b, s in self._pairs()]
+
+    def _pairs(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        sides = self._store.boxes[2:] // self._multiple * self._multiple
+        for number, (height, width) in enumerate(sides.T):
+            blurred, sharp = self._store.crop(number, 0, 0, int(height), int(width))
+            yield blurred, sharp
 
     def scores(self, params: Any, batch_stats: Any) -> dict[str, float]:
         """Mean PSNR in dB of 8-bit pictures, restored and blurred, and the worst picture's gain."""
         stats = batch_stats or None
-        restored = [_psnr(float(self._error(params, stats, b, s))) for b, s in self._pairs]
+        restored = [_psnr(float(self._error(params, stats, b, s))) for b, s in self._pairs()]
         gains = np.subtract(restored, self._blurred)
         return {
             "validation/psnr": float(np.mean(restored)),

@@ -1,11 +1,11 @@
-"""One file of weights: a generator's parameters, its shape and its card, in safetensors.
+"""Weights by name, by file and by run: a network's parameters, its shape and its card.
 
-A file says everything that restoring needs: the header holds the generator's configuration and a
-card (data, licences, command, scores); the body holds the parameters in half precision. Shipped
-files lie beside this module under `shipped/` and are verified against their hash on load.
+A file says everything that restoring needs: the generator's configuration and a card (data,
+licences, command, scores) beside the parameters, which shipped files keep in half precision.
+Shipped files lie beside this module under `shipped/` and are verified against their hash on load.
+A critic's file is of the same format and says that it is one.
 """
 
-import hashlib
 import json
 import os
 from pathlib import Path
@@ -13,20 +13,14 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load as load_bytes
-from safetensors.numpy import save as save_bytes
 
-from deblur_jax.atomic import atomic_write, reason
-from deblur_jax.errors import UsageError, UserError
-from deblur_jax.models import GeneratorConfig, init_generator
+from deblur_jax.errors import UserError
+from deblur_jax.models import CriticConfig, GeneratorConfig, init_critic, init_generator
 from deblur_jax.models.generator import init_stats
+from deblur_jax.weights import tensor_file
 
-FORMAT = "deblur_jax/1"
 SHIPPED = Path(__file__).parent / "shipped"
 HASHES = SHIPPED / "sha256.json"
-# What taking a file apart can raise where it is damaged, of another kind or of another make.
-_UNREADABLE = (OSError, SafetensorError, ValueError, KeyError, TypeError, AttributeError)
 
 
 class Weights(NamedTuple):
@@ -46,6 +40,16 @@ class Weights(NamedTuple):
     config: GeneratorConfig
     params: Any
     batch_stats: Any
+    card: dict[str, Any]
+
+
+class CriticWeights(NamedTuple):
+    """A critic that can be applied; attributes as in `Weights`."""
+
+    name: str
+    sha256: str
+    config: CriticConfig
+    params: Any
     card: dict[str, Any]
 
 
@@ -110,28 +114,36 @@ def save(
     Raises:
       UserError: the file cannot be written, or `dtype` cannot hold a parameter.
     """
-    tensors = _cast({"params": params}, dtype) | _cast({"batch_stats": batch_stats or {}})
-    header = {
-        "format": FORMAT,
-        "generator": json.dumps(config.to_dict(), sort_keys=True),
-        "card": json.dumps(card or {}, sort_keys=True),
-    }
-    data = _in_order(save_bytes(tensors, metadata=header))
-    with atomic_write(path) as stream:
-        stream.write(data)
-    return hashlib.sha256(data).hexdigest()
+    tensors = tensor_file.cast({"params": params}, dtype)
+    tensors |= tensor_file.cast({"batch_stats": batch_stats or {}})
+    return tensor_file.write(path, "generator", config, card or {}, tensors)
 
 
-def _cast(tree: Any, dtype: Any = np.float32) -> dict[str, np.ndarray]:
-    tensors: dict[str, np.ndarray] = {}
-    for name, value in _flatten(tree).items():
-        with np.errstate(over="ignore"):
-            tensors[name] = np.ascontiguousarray(np.asarray(value).astype(dtype))
-        if not np.isfinite(tensors[name]).all():
-            raise UserError(
-                f"the tensor {name} has values that {np.dtype(dtype)} cannot hold, or not finite"
-            )
-    return tensors
+def save_critic(
+    path: str | Path,
+    config: CriticConfig,
+    params: Any,
+    *,
+    card: dict[str, Any] | None = None,
+    dtype: Any = np.float16,
+) -> str:
+    """Writes a critic to one file; arguments, result and errors as in `save`."""
+    tensors = tensor_file.cast({"params": params}, dtype)
+    return tensor_file.write(path, "critic", config, card or {}, tensors)
+
+
+def load_critic(path: str | Path) -> CriticWeights:
+    """Loads a critic's file.
+
+    Raises:
+      UserError: the file is missing, damaged, or holds something else.
+    """
+    path = Path(path)
+    held = tensor_file.read(path, "critic", CriticConfig)
+    params = held.trees.get("params", {})
+    shapes = jax.eval_shape(lambda: init_critic(jax.random.key(0), held.config))
+    tensor_file.check_tree(params, shapes, str(path), "critic")
+    return CriticWeights(path.stem, held.sha256, held.config, params, held.card)
 
 
 def _load_shipped(name: str) -> Weights:
@@ -149,77 +161,15 @@ def _load_shipped(name: str) -> Weights:
 
 
 def _load_file(path: Path, name: str) -> Weights:
-    try:
-        data = path.read_bytes()
-        header = _header(data)
-        if header.get("format") != FORMAT:
-            raise UserError(f"{path} holds no weights of a generator of this package")
-        config = GeneratorConfig.from_dict(json.loads(header["generator"]))
-        card = json.loads(header["card"])
-        trees = _unflatten(load_bytes(data))
-    except UsageError as error:  # of the configuration, which does not know the file
-        raise UserError(f"cannot read weights from {path}: {error}") from error
-    except _UNREADABLE as error:
-        raise UserError(f"cannot read weights from {path}: {reason(error)}") from error
-    params, batch_stats = trees.get("params", {}), trees.get("batch_stats", {})
-    check_shapes(params, config, str(path))
+    held = tensor_file.read(path, "generator", GeneratorConfig)
+    params, batch_stats = held.trees.get("params", {}), held.trees.get("batch_stats", {})
+    check_shapes(params, held.config, str(path))
     if batch_stats:
-        _check_tree(batch_stats, init_stats(config), str(path))
-    return Weights(name, hashlib.sha256(data).hexdigest(), config, params, batch_stats, card)
+        tensor_file.check_tree(batch_stats, init_stats(held.config), str(path))
+    return Weights(name, held.sha256, held.config, params, batch_stats, held.card)
 
 
 def check_shapes(params: Any, config: GeneratorConfig, source: str) -> None:
     """Raises a UserError that names the first tensor of `params` that does not fit `config`."""
     shapes = jax.eval_shape(lambda: init_generator(jax.random.key(0), config))
-    _check_tree(params, shapes, source)
-
-
-def _check_tree(tree: Any, shapes: Any, source: str) -> None:
-    wanted, found = _flatten(shapes), _flatten(tree)
-    for name in sorted(set(wanted) | set(found)):
-        if name not in found:
-            raise UserError(f"{source} lacks the tensor {name} of its generator")
-        if name not in wanted:
-            raise UserError(f"{source} has a tensor {name} that its generator does not")
-        if wanted[name].shape != found[name].shape:
-            raise UserError(
-                f"{source}: the tensor {name} has shape {found[name].shape}, "
-                f"its generator wants {wanted[name].shape}"
-            )
-
-
-def _in_order(data: bytes) -> bytes:
-    """The file with its header sorted: safetensors writes its words in an order of chance."""
-    size = int.from_bytes(data[:8], "little")
-    words = json.dumps(json.loads(data[8 : 8 + size]), sort_keys=True, separators=(",", ":"))
-    header = words.encode()
-    header += b" " * (-len(header) % 8)  # the format wants the body aligned
-    return len(header).to_bytes(8, "little") + header + data[8 + size :]
-
-
-def _header(data: bytes) -> dict[str, str]:
-    """A file's own words: 8 bytes of length, little-endian, then that much JSON."""
-    size = int.from_bytes(data[:8], "little")
-    if len(data) < 8 + size:
-        raise ValueError("the file is cut off, or not in safetensors format")
-    return json.loads(data[8 : 8 + size]).get("__metadata__", {})
-
-
-def _flatten(tree: Any, prefix: str = "") -> dict[str, Any]:
-    if not isinstance(tree, dict):
-        return {prefix: tree}
-    flat: dict[str, Any] = {}
-    for name, value in tree.items():
-        flat.update(_flatten(value, f"{prefix}/{name}" if prefix else name))
-    return flat
-
-
-def _unflatten(tensors: dict[str, np.ndarray]) -> dict[str, Any]:
-    tree: dict[str, Any] = {}
-    for name, value in tensors.items():
-        *parents, leaf = name.split("/")
-        node = tree
-        for parent in parents:
-            node = node.setdefault(parent, {})
-        node[leaf] = value.astype(np.float32)
-    return tree
+    tensor_file.check_tree(params, shapes, source)

@@ -32,6 +32,7 @@ def get_config():
     config.model.width = 2
     config.model.blocks = 0
     config.loss.adversarial_weight = 0.0
+    config.loss.perceptual_weight = 0.0
     config.loss.pixel_weight = 1.0
     config.train.batch_size = {DEVICES}
     return config

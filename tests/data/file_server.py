@@ -88,7 +88,8 @@ def answer(handler: BaseHTTPRequestHandler, server: Server) -> None:
         handler.send_header("Content-Length", str(len(body)))
     if server.etag:
         handler.send_header("ETag", server.etag)
-    handler.end_headers()
+    # Before anything goes out: a client that has gone by then may set these for its next call.
     body = body[: server.stop_after.pop(0)] if server.stop_after else body
     server.sent += len(body)
+    handler.end_headers()
     handler.wfile.write(body)

@@ -10,6 +10,7 @@ import pytest
 
 from deblur_jax.data import sources
 from deblur_jax.data.arrays import ArrayFile, ArrayPair
+from deblur_jax.data.decoding import Part, make_store
 from deblur_jax.errors import UsageError, UserError
 
 SAVERS = {"stored": np.savez, "packed": np.savez_compressed}
@@ -117,6 +118,27 @@ def test_what_is_packed_otherwise_is_named(arrays: dict, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("how", SAVERS)
+@pytest.mark.parametrize("name", ["blurred", "sharp"])
+def test_one_flipped_byte_costs_every_pair(
+    how: str, name: str, arrays: dict, tmp_path: Path
+) -> None:
+    """Nobody can tell which picture it is in, so none is trained on."""
+    path = tmp_path / "pairs.npz"
+    SAVERS[how](path, **arrays)
+    with zipfile.ZipFile(path) as archive:
+        member = archive.getinfo(f"{name}.npy")
+    data = bytearray(path.read_bytes())
+    data[member.header_offset + member.compress_size // 2] ^= 1
+    path.write_bytes(data)
+    found = sources.find(path)
+    for source in (found[8], found[0], found[4]):
+        with pytest.raises(UserError, match=r"cannot read .*pairs\.npz: "):
+            source.read()
+    with pytest.raises(UsageError, match=r"none of 9 pairs can be used: cannot read .*pairs\.npz"):
+        make_store([Part("some", found)], cache=None, skip_broken=True)
+
+
+@pytest.mark.parametrize("how", SAVERS)
 def test_whatever_is_damaged_is_one_sentence(how: str, arrays: dict, tmp_path: Path) -> None:
     path = tmp_path / "pairs.npz"
     SAVERS[how](path, **arrays)
@@ -130,7 +152,9 @@ def test_whatever_is_damaged_is_one_sentence(how: str, arrays: dict, tmp_path: P
         )
         try:
             for source in sources.find(path):
-                source.read()
+                blurred, sharp = source.read()
+                np.testing.assert_array_equal(blurred, arrays["blurred"][source.number])
+                np.testing.assert_array_equal(sharp, arrays["sharp"][source.number])
         except UserError as error:
             noticed += 1
             assert "pairs.npz" in str(error) and "\n" not in str(error)

@@ -1,11 +1,15 @@
 """Canvases: boxes that never overlap, and files that behave as plain arrays do."""
 
+import os
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from deblur_jax.data import canvas as canvas_module
 from deblur_jax.data.canvas import FileCanvas, MemoryCanvas, shelves
 
 SHAPE = (37, 53)
@@ -95,8 +99,6 @@ def test_one_read_may_take_several_calls(
     filled: tuple[FileCanvas, np.ndarray], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Linux reads at most 2 GB at once, and a network's disk gives what it has.
-    import os
-
     canvas, pixels = filled
     whole = os.pread
     monkeypatch.setattr(os, "pread", lambda file, size, at: whole(file, min(size, 1000), at))
@@ -143,3 +145,36 @@ def test_whatever_byte_of_the_header_is_damaged_it_is_a_plain_error(
             except (OSError, ValueError):
                 continue
             assert opened.shape == (*SHAPE, 3)  # the byte was one that means nothing
+
+
+def test_a_canvas_that_outlives_its_modules_is_silent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As at the interpreter's end, where a module's names may become None before it is let go."""
+    ignored: list[Any] = []
+    monkeypatch.setattr(sys, "unraisablehook", ignored.append)
+    canvas = FileCanvas(tmp_path / "c.npy", (4, 4))
+    file = canvas._file
+    monkeypatch.setattr(canvas_module, "os", None)
+    del canvas
+    assert not ignored
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(file)
+
+
+def test_a_canvas_that_is_let_go_closes_its_file(tmp_path: Path) -> None:
+    canvas = FileCanvas(tmp_path / "c.npy", (4, 4))
+    file = canvas._file
+    os.fstat(file)
+    del canvas
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(file)
+
+
+def test_closing_twice_closes_no_other_file(tmp_path: Path) -> None:
+    canvas = FileCanvas(tmp_path / "c.npy", (4, 4))
+    canvas.close()
+    with (tmp_path / "c.npy").open("rb") as other:  # gets the number that became free
+        canvas.close()
+        del canvas
+        assert other.read(6) == b"\x93NUMPY"

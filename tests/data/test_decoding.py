@@ -74,6 +74,9 @@ class Gray:
     def labels(self) -> list[str]:
         return [self.label] * self.count
 
+    def sound(self) -> tuple["Gray", list[str]]:
+        return self, []
+
     def make(self, blurred: Any, sharp: Any) -> None:
         assert blurred.shape == sharp.shape == (self.count, self.size, self.size, 3)
         for number in reversed(range(self.count)):
@@ -170,6 +173,36 @@ def test_twins_of_one_size_and_time_in_other_folders_are_told_apart(tmp_path: Pa
     ]
     assert [store.pair(0)[0].max() for store in stores] == [1, 2]
     assert stores[0].fingerprint != stores[1].fingerprint
+
+
+@pytest.mark.parametrize("differ", [slice(None), slice(40, 80)], ids=["whole", "letterbox"])
+def test_data_sets_of_the_same_names_sizes_and_times_are_told_apart(
+    differ: slice, tmp_path: Path
+) -> None:
+    for value, place in enumerate(("a", "b")):
+        pixels = np.zeros((120, 200, 3), np.uint8)
+        pixels[differ] = 100 + value
+        for twin in ("blur", "sharp"):
+            path = tmp_path / place / "pairs" / twin / "0.bmp"
+            save(path, pixels)
+            os.utime(path, ns=(5, 5))
+    one, two = (make(tmp_path / place / "pairs", tmp_path / "cache") for place in ("a", "b"))
+    assert one.folder != two.folder and one.fingerprint != two.fingerprint
+    assert [store.pair(0)[1].max() for store in (one, two)] == [100, 101]
+
+
+def test_array_files_of_the_same_name_size_and_time_are_told_apart(tmp_path: Path) -> None:
+    stores = []
+    for value, place in enumerate(("a", "b")):
+        pixels = np.zeros((3, 64, 64, 3), np.uint8)
+        pixels[1, 30, 30] = value
+        path = tmp_path / place / "pairs.npz"
+        path.parent.mkdir()
+        np.savez(path, blurred=pixels, sharp=pixels)
+        os.utime(path, ns=(5, 5))
+        part = Part("some", sources.find(path))
+        stores.append(make_store([part], cache=tmp_path / "cache", memory_bytes=0))
+    assert [store.pair(1)[0].max() for store in stores] == [0, 1]
 
 
 @pytest.mark.parametrize("name", ["blurred.npy", "sharp.npy", "pairs.json"])
@@ -367,6 +400,69 @@ def test_a_broken_pair_is_named_or_left_out(
         assert len(store.left_out) == 1 and str(path) in store.left_out[0]
         said = [line for line in lines if line.startswith("left out 1 pair")]
         assert len(said) == 1 and str(path) in said[0], turn
+
+
+def test_what_could_not_be_read_once_is_tried_again(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when a disk is gone for a while: the store that lacks the pair is no answer for ever."""
+    cache, broken, reads = tmp_path / "cache", {"1.png", "2.png"}, []
+    whole = FilePair.read
+
+    def read(self: FilePair) -> Any:
+        reads.append(self.name)
+        if self.name in broken:
+            raise UserError(f"cannot read {self.name}: input/output error")
+        return whole(self)
+
+    monkeypatch.setattr(FilePair, "read", read)
+    first = make(folder, cache, skip_broken=True)
+    assert_holds(first, folder, ["0.png", "3.png"])
+    reads.clear()
+    assert_holds(make(folder, cache, skip_broken=True), folder, ["0.png", "3.png"])
+    assert sorted(reads) == ["1.png", "2.png"]  # the others are in the store
+    for left in ({"2.png"}, set()):
+        broken = left
+        lines: list[str] = []
+        store = make(folder, cache, skip_broken=True, report=lines.append)
+        assert_holds(store, folder, sorted(set(NAMES) - left))
+        assert lines[0] == "what was left out before can be used now"
+        assert len(store.left_out) == len(left)
+        assert list(cache.iterdir()) == [store.folder]
+    reads.clear()
+    assert_holds(make(folder, cache, skip_broken=True), folder, NAMES)
+    assert reads == [] and first.folder == store.folder
+
+
+@dataclass(frozen=True)
+class Lying:
+    """A source whose header says another size than its pictures have."""
+
+    said: tuple[int, int]
+    name: str = "odd.png"
+    scene: str = ""
+    stamp: Any = 0
+
+    def size(self) -> tuple[int, int]:
+        return self.said
+
+    def read(self) -> tuple[np.ndarray, np.ndarray]:
+        picture = np.full((12, 20, 3), 9, np.uint8)
+        return picture, picture
+
+
+@pytest.mark.parametrize("said", [(12, 21), (13, 20), (20, 12), (6, 10)])
+def test_a_picture_of_another_size_than_its_header_says_is_refused(
+    said: tuple[int, int], folder: Path
+) -> None:
+    parts = [Part("odd", [Lying(said)]), part(folder)]
+    sentence = f"odd.png is 20x12 pixels, but its header says {said[1]}x{said[0]}"
+    with pytest.raises(UserError, match=sentence):
+        make_store(parts, cache=None)
+    store = make_store(parts, cache=None, skip_broken=True)
+    assert_holds(store, folder, NAMES)  # nothing was written over them
+    assert store.left_out == (sentence,)
+    assert len(make_store([Part("odd", [Lying((12, 20))])], cache=None)) == 1
 
 
 def test_all_broken_pairs_are_counted_and_three_are_named(folder: Path, tmp_path: Path) -> None:

@@ -1,19 +1,27 @@
 """`python -m deblur_jax.data.gopro`: what it does, says and exits with."""
 
 import hashlib
+import shlex
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
 import pytest
+from absl import flags
 from file_server import Server, serve
-from gopro_tree import SMALL, TEST, TRAIN, make_tree, make_zip, pictures
+from gopro_tree import SMALL, TEST, TRAIN, VALIDATION, make_tree, make_zip, pictures
+from ml_collections import config_flags
 
+from configs import best
+from deblur_jax.data import gopro, training_set
 from deblur_jax.data.gopro import __main__ as command
 from deblur_jax.data.gopro import fetch as fetching
+from deblur_jax.data.gopro import turns
 from deblur_jax.errors import UserError
 
 NEVER = "http://127.0.0.1:9/never-asked.zip"
@@ -49,13 +57,108 @@ def test_fetched_unpacked_and_checked(
     root = home / "GOPRO_Large"
     assert pictures(root) == pictures(tmp_path / "tree")
     out = capsys.readouterr().out
-    assert f"complete at {root}" in out and f"--config.data.pairs={root / 'train'}" in out
+    assert f"complete at {root}" in out and f"--config.data.pairs={root} " in out
     assert f"evaluate --pairs {root / 'test'}" in out
     # The second time there is nothing to do, with or without the zip, from the folder itself too.
     (home / "GOPRO_Large.zip").unlink()
     assert command.main(call) == 0
     assert command.main(["--directory", str(root), "--url", NEVER]) == 0
     assert len(server.requests) == 1
+
+
+def test_the_training_command_trains_on_train_fit_and_is_watched_on_validation(
+    packed: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(gopro, "split_pairs", partial(gopro.split_pairs, contents=SMALL))
+    home = tmp_path / "a home"
+    call = ["--directory", str(home), "--zip", str(packed), "--sha256", sha256(packed)]
+    assert command.main(call) == 0
+    (line,) = [x for x in capsys.readouterr().out.splitlines() if x.startswith("train:")]
+    python, *argv = shlex.split(line.removeprefix("train:"))
+    assert (python, argv[0]) == ("python", "main.py")
+    monkeypatch.setattr(sys, "argv", argv)  # where ml_collections looks for fields
+    monkeypatch.chdir(Path(command.__file__).parents[3])
+    values = flags.FlagValues()
+    config_flags.DEFINE_config_file("config", flag_values=values)
+    flags.DEFINE_string("workdir", None, "", flag_values=values)
+    assert values(argv) == ["main.py"] and values.workdir
+    data = values.config.data
+    data.crop, data.cache = 8, "memory"
+    trained = training_set.gather(data, seed=0).store
+    watched = training_set.validation_pairs(data, 4)
+    assert {name.split("/")[0] for name in trained.names} == set(TRAIN) - set(VALIDATION)
+    assert watched is not None
+    assert {name.split("/")[0] for name in watched.names} == set(VALIDATION)
+
+
+def test_the_printed_command_is_that_of_the_readme_and_of_the_preset() -> None:
+    root = Path(command.__file__).parents[3]
+    printed = command._next_steps(Path("data/GOPRO_Large")).splitlines()[1].split()
+    wanted = {word for word in printed if word.startswith("--config")}
+    for text, folder in (
+        ((root / "README.md").read_text(), "data/GOPRO_Large"),
+        (str(best.__doc__), "GOPRO_Large"),
+    ):
+        start = text.index("main.py --config=configs/best.py")
+        said = text[start : start + 500].replace("\\\n", " ").splitlines()[0].split()
+        adapted = {word.replace("data/GOPRO_Large", folder) for word in wanted}
+        assert {word for word in said if word.startswith("--config")} == adapted
+
+
+def test_two_at_once_fetch_and_unpack_once(server: Server, packed: Path, tmp_path: Path) -> None:
+    home, said = tmp_path / "home", [[], []]
+
+    def fetch(number: int) -> Path:
+        return fetching.fetch(
+            home,
+            url=server.url,
+            sha256=sha256(packed),
+            contents=SMALL,
+            say=said[number].append,
+        )
+
+    with ThreadPoolExecutor(2) as pool:
+        roots = list(pool.map(fetch, range(2)))
+    assert roots == [home / "GOPRO_Large"] * 2
+    assert pictures(roots[0]) == pictures(tmp_path / "tree")
+    assert len(server.requests) == 1
+    assert sorted(path.name for path in home.iterdir()) == ["GOPRO_Large", "GOPRO_Large.zip"]
+
+
+def test_who_has_the_folder_is_waited_for_and_may_have_done_all(
+    packed: Path, tmp_path: Path
+) -> None:
+    home, said = tmp_path / "home", []
+    waiting = threading.Event()
+
+    def say(sentence: str) -> None:
+        said.append(sentence)
+        waiting.set()
+
+    with ThreadPoolExecutor(1) as pool:
+        with turns.alone(home, pytest.fail):
+            call = partial(fetching.fetch, home, url=NEVER, contents=SMALL, say=say)
+            other = pool.submit(call)
+            assert waiting.wait(20) and not other.done()
+            make_tree(home / "GOPRO_Large")
+        assert other.result(20) == home / "GOPRO_Large"
+    assert said == [f"waiting for another process that fetches into {home}"]
+    with turns.alone(home, pytest.fail):  # and let go again
+        pass
+
+
+def test_a_disk_without_locks_is_fetched_to_all_the_same(
+    packed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(37, "No locks available")
+
+    monkeypatch.setattr(turns.fcntl, "flock", refuse)
+    call = ["--directory", str(tmp_path), "--zip", str(packed), "--sha256", sha256(packed)]
+    assert command.main(call) == 0
 
 
 def test_a_zip_that_is_there_already(packed: Path, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from deblur_jax.data import pipeline, sampling
+from deblur_jax.data import pipeline, resident, sampling
 from deblur_jax.data.canvas import FileCanvas
 from deblur_jax.data.pipeline import batches
 from deblur_jax.data.store import Store, of_arrays, open_store, write_index
@@ -75,6 +75,24 @@ def test_crops_are_the_slices_that_the_plan_names(store: Store, augment: str) ->
                     expected = np.transpose(expected, (1, 0, 2)) if turn else expected
                     np.testing.assert_array_equal(batch[key][update, position], expected)
     assert len(seen) == {"none": 1, "flip": 2, "dihedral": 8}[augment]
+
+
+@pytest.mark.parametrize("crop_last", [True, False])
+def test_the_host_cuts_what_the_device_cuts(store: Store, crop_last: bool) -> None:
+    entries = np.array([0, 1, 2, 2, 3, 4], np.int32)
+    packed = resident.of_store(store, entries)
+    options = {"augment": "dihedral", "crop_last": crop_last}
+    for step, batch in enumerate(collect(store, entries=entries, **options)):
+        index = (step * 12 + np.arange(12, dtype=np.uint32)).reshape(3, 4)
+        cut = resident.cut(packed, index, crop=CROP, seed=7, **options)
+        for key in ("blurred", "sharp"):
+            np.testing.assert_array_equal(batch[key], cut[key])
+            # The pixels say where they lie: the last row and column of larger pictures.
+            for crop in batch[key].reshape(-1, CROP, CROP, 3):
+                height, width = SIZES[int(crop[0, 0, 2]) % 100]
+                if not crop_last:
+                    assert crop[..., 0].max() < height - (height > CROP)
+                    assert crop[..., 1].max() < width - (width > CROP)
 
 
 def test_twins_are_cut_alike_and_an_epoch_visits_every_pair(store: Store) -> None:

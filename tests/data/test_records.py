@@ -4,8 +4,10 @@ import io
 import json
 import os
 import shutil
+import struct
 import subprocess
 import sys
+import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -53,6 +55,18 @@ def png(size: tuple[int, int] = (5, 4), mode: str = "RGB") -> bytes:
     stream = io.BytesIO()
     Image.new(mode, size).save(stream, "png")
     return stream.getvalue()
+
+
+def deep_png(size: tuple[int, int] = (5, 4)) -> bytes:
+    """16 bits a channel, in colour: Pillow alone would read the high bytes."""
+    chunks = [(b"IHDR", struct.pack(">IIBBBBB", *size, 16, 2, 0, 0, 0))]
+    row = b"\0" + bytes(6 * size[0])
+    chunks += [(b"IDAT", zlib.compress(row * size[1])), (b"IEND", b"")]
+    packed = [
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        for name, data in chunks
+    ]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(packed)
 
 
 def test_every_split_holds_the_pixels_of_its_files(built: Path) -> None:
@@ -281,9 +295,12 @@ def test_twins_of_different_sizes_are_named(tmp_path: Path) -> None:
         (b"no picture", "sharp is not a picture"),
         (b"", "sharp is not a picture"),
         (png()[:45], "is broken"),
-        (png(mode="I;16"), "more than 8 bits"),
+        (png(mode="I;16"), "sharp has 16 bits a channel"),
+        (deep_png(), "sharp has 16 bits a channel"),
+        (png(mode="L"), "sharp is gray"),
+        (png(mode="LA"), "sharp is gray"),
     ],
-    ids=["text", "nothing", "half", "deep"],
+    ids=["text", "nothing", "half", "deep", "deep colour", "gray", "gray and alpha"],
 )
 def test_what_is_no_picture_is_named(tmp_path: Path, stored: bytes, sentence: str) -> None:
     text = tfds.features.Text
@@ -294,6 +311,33 @@ def test_what_is_no_picture_is_named(tmp_path: Path, stored: bytes, sentence: st
     with pytest.raises(UserError, match=sentence) as raised:
         pair.read()
     assert str(folder) in str(raised.value) and pair.name in str(raised.value)
+
+
+def test_a_picture_is_upright_as_a_file_would_be(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (10, 20, 3), dtype=np.uint8)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, "png", exif=exif)
+    text, stored = tfds.features.Text, stream.getvalue()
+    folder = write_records(
+        tmp_path, [{"blurred": stored, "sharp": stored}], blurred=text(), sharp=text()
+    )
+    (pair,) = records.find(folder, "train")
+    assert pair.size() == (20, 10)
+    np.testing.assert_array_equal(pair.read()[0], np.rot90(pixels, -1))
+
+
+def test_a_file_of_another_content_has_another_stamp(folder: Path) -> None:
+    (shard,) = folder.glob("gopro-test*")
+    before = [pair.stamp for pair in records.find(folder, "test")]
+    about, data = shard.stat(), bytearray(shard.read_bytes())
+    place = data.find(b"IDAT") + 8
+    data[place] ^= 1
+    shard.write_bytes(data)
+    os.utime(shard, ns=(about.st_atime_ns, about.st_mtime_ns))
+    after = [pair.stamp for pair in records.find(folder, "test")]
+    assert set(after).isdisjoint(before) and len(set(after)) == len(before)
 
 
 def test_examples_of_something_else(tmp_path: Path) -> None:

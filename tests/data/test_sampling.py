@@ -52,6 +52,29 @@ def test_crops_lie_inside_and_reach_every_border() -> None:
         assert set(plan.left[own]) == set(range(width - 64 + 1))
 
 
+def test_crops_that_leave_the_last_row_and_column_alone() -> None:
+    """As in the authors' code: of n places in a row the last is never drawn, unless it is alone."""
+    sizes = [(70, 64), (65, 80), (64, 64)]
+    index = np.arange(20_000, dtype=np.uint32)
+    plan = sampling.plan(index, *zip(*sizes, strict=True), crop=64, seed=0, crop_last=False)
+    for pair, (height, width) in enumerate(sizes):
+        own = plan.pair == pair
+        assert set(plan.top[own]) == set(range(max(height - 64, 1)))
+        assert set(plan.left[own]) == set(range(max(width - 64, 1)))
+        assert (height >= plan.top[own] + 64).all() and (width >= plan.left[own] + 64).all()
+    device = jax.jit(
+        lambda i: sampling.plan(
+            i, *zip(*sizes, strict=True), crop=64, seed=0, crop_last=False, xp=jnp
+        )
+    )(index)
+    for name, a, b in zip(plan._fields, plan, device, strict=True):
+        np.testing.assert_array_equal(a, b, err_msg=name)
+    # Only the places are others.
+    usual = sampling.plan(index, *zip(*sizes, strict=True), crop=64, seed=0)
+    for name in ("pair", "flip", "flop", "turn"):
+        np.testing.assert_array_equal(getattr(plan, name), getattr(usual, name))
+
+
 @pytest.mark.parametrize(
     ("augment", "flip", "others"), [("none", 0, 0), ("flip", 0.5, 0), ("dihedral", 0.5, 0.5)]
 )

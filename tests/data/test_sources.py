@@ -184,3 +184,22 @@ def test_a_users_home_may_be_written_short(
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     assert len(sources.find("~/pairs")) == 3
+
+
+def test_a_folder_with_the_other_subset_alone_says_how_it_is_taken(
+    tree: Path, tmp_path: Path
+) -> None:
+    scene = tree / "train" / TRAIN[0]
+    for path in (scene / "blur").iterdir():
+        path.unlink()
+    (scene / "blur").rmdir()
+    with pytest.raises(UsageError, match=r"no pairs here.*data\.subset=gamma takes its blur_gamma"):
+        sources.find(scene)
+    assert len(sources.find(scene, subset="gamma")) == len(FRAMES)
+    (scene / "sharp" / FRAMES[0]).unlink()
+    with pytest.raises(UsageError, match=r"data\.subset=gamma"):
+        sources.find(scene)
+    (tmp_path / "none").mkdir()
+    with pytest.raises(UsageError) as caught:
+        sources.find(tmp_path / "none")
+    assert "subset" not in str(caught.value)

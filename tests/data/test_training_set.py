@@ -17,7 +17,7 @@ from configs import default
 from deblur_jax import compiler
 from deblur_jax.data import gopro, synthetic, training_set
 from deblur_jax.data.decoding import Part, make_store
-from deblur_jax.data.sources import find
+from deblur_jax.data.sources import FilePair, find
 from deblur_jax.data.training_set import TrainingSet, gather
 from deblur_jax.errors import UsageError, UserError
 
@@ -57,6 +57,12 @@ def visits(found: TrainingSet) -> dict[tuple[str, str], int]:
     """How often each (part, name) stands in an epoch."""
     pairs = list(zip(found.store.parts, found.store.names, strict=True))
     return dict(Counter(pairs[number] for number in found.entries))
+
+
+def held_out(data: Any, least: int, **options: Any) -> list[tuple[np.ndarray, np.ndarray]]:
+    store = training_set.validation_pairs(data, least, **options)
+    assert store is not None
+    return [store.pair(number) for number in range(len(store))]
 
 
 def opened(path: Path) -> np.ndarray:
@@ -129,6 +135,76 @@ def test_the_stamp_of_a_pool_names_all_that_decides_its_pixels(
     assert text() != before
 
 
+@pytest.mark.parametrize("hidden", ["._0.png", ".cache/0.png"])
+def test_hidden_files_are_no_photographs(hidden: str, root: Path) -> None:
+    folder = root / "photographs"
+    before = training_set.photograph_paths(folder)
+    (folder / hidden).parent.mkdir(exist_ok=True)
+    (folder / hidden).write_bytes(b"no picture")
+    (folder / "folder.png").mkdir()
+    assert training_set.photograph_paths(folder) == before == sorted(folder.glob("?.png"))
+    # What lies above the folder is the user's own business.
+    shutil.copytree(folder, root / ".hidden" / "photographs")
+    assert len(training_set.photograph_paths(root / ".hidden" / "photographs")) == 2
+
+
+def dead_link(path: Path) -> None:
+    path.symlink_to(path.parent / "nowhere.png")
+
+
+def no_picture(path: Path) -> None:
+    path.write_bytes(b"no picture")
+
+
+def half_a_picture(path: Path) -> None:
+    whole = (path.parent / "0.png").read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+
+
+@pytest.mark.parametrize("on_disk", [False, True])
+@pytest.mark.parametrize("damage", [dead_link, no_picture, half_a_picture])
+def test_a_photograph_that_cannot_be_used_is_named_first_or_left_out(
+    damage: Any, on_disk: bool, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if on_disk:
+        monkeypatch.setitem(make_store.__kwdefaults__, "memory_bytes", 0)
+    how = {"photographs": "photographs", "synthetic": 3, "synthetic_size": 24}
+    data = settings(root, mixture=(("one", 1),), **how)
+    data.shares.update({"camera": 0.0, "trajectory": 0.0})  # quickly compiled
+    data.cache = str(root / "cache") if on_disk else "memory"
+    expected = gather(data, seed=5).store.sha256()
+    damage(root / "photographs" / "x.png")
+    with monkeypatch.context() as patched:
+        patched.setattr(FilePair, "read", lambda self: pytest.fail("pairs were decoded before"))
+        with pytest.raises(UserError, match=r"photographs/x\.png.*skip_broken") as caught:
+            gather(data, seed=5)
+    assert "\n" not in str(caught.value)
+    data.skip_broken = True
+    for _ in range(2):  # the second may open what the first has made
+        lines: list[str] = []
+        store = gather(data, seed=5, report=lines.append).store
+        # As if it were not there.
+        assert store.sha256() == expected and len(store.left_out) == 1
+        said = [line for line in lines if line.startswith("left out 1 photographs")]
+        assert len(said) == 1 and "photographs/x.png" in said[0]
+        assert not any("pairs that cannot be used" in line for line in lines)
+    for name in ("0.png", "1.png"):
+        (root / "photographs" / name).write_bytes(b"")
+    with pytest.raises(UserError, match="none of 3 photographs can be used"):
+        gather(data, seed=5)
+
+
+def test_photographs_of_one_name_and_size_are_told_apart(tmp_path: Path) -> None:
+    stamps = []
+    for value, place in enumerate(("a", "b")):
+        path = tmp_path / place / "0.bmp"
+        path.parent.mkdir()
+        Image.new("RGB", (80, 80), (value, 0, 0)).save(path)
+        data = settings(tmp_path, photographs=place, synthetic_size=24)
+        stamps.append(training_set.synthetic_pool(data, count=1, seed=0).stamp)
+    assert stamps[0] != stamps[1]
+
+
 def test_a_photograph_that_is_a_dead_link_is_named(root: Path) -> None:
     (root / "photographs" / "x.png").symlink_to(root / "nowhere.png")
     with pytest.raises(UserError, match=r"photographs/x\.png"):
@@ -165,7 +241,9 @@ def test_decoded_pairs_may_be_given_as_a_folder(root: Path) -> None:
     assert store.folder is not None
     folder = shutil.move(store.folder, root / "decoded")
     shutil.rmtree(root / "one")
-    found = gather(settings(root, pairs=str(folder)), seed=0)
+    lines: list[str] = []
+    found = gather(settings(root, pairs=str(folder)), seed=0, report=lines.append)
+    assert not any("left out" in line for line in lines)
     assert found.store.folder == folder and found.store.fingerprint == store.fingerprint
     assert visits(found) == {("x", f"{number}.png"): 1 for number in range(3)}
     with pytest.raises(UserError, match=r"1\.png is 18x24 pixels, smaller than .*19x19"):
@@ -193,7 +271,7 @@ def test_a_split_of_gopro_is_trained_on(subset: str, part: str, tree: Path) -> N
 
 def test_validation_pairs_are_those_of_the_split(tree: Path) -> None:
     data = settings(tree, validation=str(tree), validation_split="validation", pairs="x")
-    pairs = training_set.validation_pairs(data, 8)
+    pairs = held_out(data, 8)
     assert len(pairs) == 2
     for (blurred, sharp), frame in zip(pairs, FRAMES, strict=True):
         folder = tree / "train" / VALIDATION[0]
@@ -205,11 +283,50 @@ def test_validation_pairs_are_those_of_the_split(tree: Path) -> None:
 
 def test_the_presets_validation_belongs_to_its_own_data(root: Path) -> None:
     data = settings(root, mixture_validation="two", mixture=(("one", 1),))
-    assert len(training_set.validation_pairs(data, 4)) == 2
+    assert len(held_out(data, 4)) == 2
     data.pairs = str(root / "one")
-    assert training_set.validation_pairs(data, 4) == []
+    assert training_set.validation_pairs(data, 4) is None
     data.validation = str(root / "one")
-    assert len(training_set.validation_pairs(data, 4)) == 3
+    assert len(held_out(data, 4)) == 3
+
+
+@pytest.mark.parametrize("on_disk", [False, True])
+def test_validation_leaves_out_what_training_would(
+    on_disk: bool, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if on_disk:
+        monkeypatch.setitem(make_store.__kwdefaults__, "memory_bytes", 0)
+    (root / "one" / "sharp" / "0.png").write_bytes(b"")
+    cache = str(root / "cache") if on_disk else "memory"
+    data = settings(root, validation=str(root / "one"), cache=cache)
+    with pytest.raises(UserError, match=r"one/sharp/0\.png.*data\.skip_broken=True"):
+        training_set.validation_pairs(data, 16)
+    data.skip_broken = True
+    lines: list[str] = []
+    pairs = held_out(data, 18, report=lines.append)
+    assert len(pairs) == 2
+    for (blurred, sharp), name in zip(pairs, ("1.png", "2.png"), strict=True):
+        np.testing.assert_array_equal(blurred, opened(root / "one" / "blur" / name))
+        np.testing.assert_array_equal(sharp, opened(root / "one" / "sharp" / name))
+    assert any(line.startswith("left out 1 pair") and "0.png" in line for line in lines)
+    write_pairs(root / "three", [(19, 25), (30, 30), (31, 18)])
+    data.validation = str(root / "three")
+    lines.clear()
+    (pair,) = held_out(data, 20, report=lines.append)
+    np.testing.assert_array_equal(pair[0], opened(root / "three" / "blur" / "1.png"))
+    assert "left out 2 pairs that are too small" in lines[-1] and "25x19" in lines[-1]
+    with pytest.raises(UserError, match="smaller than 99x99"):
+        training_set.validation_pairs(data, 99)
+
+
+def test_validation_pairs_of_a_large_set_lie_on_the_disk(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(make_store.__kwdefaults__, "memory_bytes", 0)
+    data = settings(root, validation=str(root / "one"), cache=str(root / "cache"))
+    store = training_set.validation_pairs(data, 16)
+    assert store is not None and store.folder is not None
+    assert store.folder.parent == root / "cache"
 
 
 def test_pairs_too_small_for_a_crop_are_named_or_left_out(root: Path) -> None:
@@ -285,6 +402,16 @@ def test_a_folder_that_holds_train_and_test_is_not_trained_on_as_a_whole(tmp_pat
     assert len(found.store) == SMALL.train_pairs
 
 
+def test_decoded_pairs_say_what_was_left_out_of_them(root: Path) -> None:
+    (root / "one" / "sharp" / "0.png").write_bytes(b"")
+    part = Part("one", find(root / "one"))
+    store = make_store([part], cache=root / "cache", memory_bytes=0, skip_broken=True)
+    lines: list[str] = []
+    assert len(gather(settings(root, pairs=str(store.folder)), seed=0, report=lines.append).entries)
+    said = [line for line in lines if line.startswith("left out 1 pairs that cannot be used")]
+    assert len(said) == 1 and "one/sharp/0.png" in said[0]
+
+
 def test_decoded_pairs_cannot_be_decoded_otherwise(root: Path, tmp_path: Path) -> None:
     part = Part("one", find(root / "one"))
     store = make_store([part], cache=tmp_path / "cache", memory_bytes=0)
@@ -295,7 +422,7 @@ def test_decoded_pairs_cannot_be_decoded_otherwise(root: Path, tmp_path: Path) -
 
 def test_validation_scores_the_pictures_as_they_are(root: Path) -> None:
     data = settings(root, validation=str(root / "one"), match_means=True)
-    pairs = training_set.validation_pairs(data, 16)
+    pairs = held_out(data, 16)
     np.testing.assert_array_equal(pairs[0][0], opened(root / "one/blur/0.png"))
     with pytest.raises(UserError, match="18x24 pixels, smaller than 20x20"):
         training_set.validation_pairs(data, 20)

@@ -104,6 +104,18 @@ def test_only_the_window_across_a_cut_is_left_out(rng):
     assert [w.left_out for w in split([*one[:9], *two[:9]], (3,))] == [""] * 6
 
 
+def test_frames_before_a_window_say_what_motion_is_usual(rng):
+    """A jump that would be a cut after stillness is none after windows that jump as far."""
+    levels = [0, 20, 40, 41, 42, 62]
+    frames = [
+        (frame // 4 + level).astype(np.uint8)
+        for frame, level in zip(pan(rng, 6, speed=1), levels, strict=True)
+    ]
+    assert split(frames[3:], (3,))[0].left_out == "cut"
+    kinds = [window.left_out for window in split(frames, (3,))]
+    assert len(kinds) == 2 and "cut" not in kinds
+
+
 def test_the_step_is_that_of_the_pan(rng):
     found = split(pan(rng, 9, 128, 256, speed=6), (9,))
     assert found[0].step == pytest.approx(6)

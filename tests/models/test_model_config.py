@@ -52,7 +52,10 @@ def test_from_dict_keeps_the_defaults_of_what_is_absent():
         ({"norm_epsilon": 0.0}, "model.norm_epsilon is 0.0"),
         ({"norm_momentum": -0.1}, "model.norm_momentum is -0.1"),
         ({"generator": "unshuffle"}, "model.generator 'unshuffle' has no normalisation"),
-        ({"widht": 8}, "GeneratorConfig has no field 'widht'; it has blocks, dropout"),
+        ({"downsample": "valid"}, "model.downsample is 'valid'; it can be symmetric, same"),
+        ({"init": "he"}, "model.init is 'he'; it can be normal, glorot"),
+        ({"block_convolutions": 3}, "model.block_convolutions is 3; it can be 1, 2"),
+        ({"widht": 8}, "GeneratorConfig has no field 'widht'; it has block_convolutions, blocks"),
     ],
 )
 def test_what_a_generator_cannot_be_is_a_usage_error(fields, words):
@@ -66,6 +69,7 @@ def test_what_a_generator_cannot_be_is_a_usage_error(fields, words):
     [
         ({"norm": "layer"}, "model.norm is 'layer'"),
         ({"width": -3}, "model.width is -3"),
+        ({"init": "zeros"}, "model.init is 'zeros'"),
         ({"norm_epsilon": -1e-5}, "model.norm_epsilon is -1e-05"),
         ({"norm_momentum": 1.5}, "model.norm_momentum is 1.5"),
         ({"blocks": 3}, "CriticConfig has no field 'blocks'"),

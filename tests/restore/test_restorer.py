@@ -204,3 +204,23 @@ def test_lack_of_memory_is_explained(monkeypatch, error):
     monkeypatch.setattr(restorer, "_program", fail)
     with pytest.raises(UserError, match="not enough memory for 12x8 pixels"):
         restorer(np.zeros((8, 12, 3), np.uint8))
+
+
+def test_dropout_stays_on_only_where_it_is_asked_for(rng):
+    weights, image = make_weights(), picture(rng, 20, 24)
+    plain = restorer_of(SMALL)(image)
+    np.testing.assert_array_equal(plain, restorer_of(SMALL)(image))
+    first, second = (Restorer(weights, dropout=seed) for seed in (0, 1))
+    dropped = first(image)
+    assert (dropped != plain).mean() > 0.2
+    np.testing.assert_array_equal(first(image), dropped)  # again, and after other pictures
+    assert (second(image) != dropped).mean() > 0.2
+    other = image[::-1].copy()
+    first(other)
+    np.testing.assert_array_equal(first(image), dropped)
+
+
+def test_weights_without_dropout_cannot_leave_it_on():
+    config = models.GeneratorConfig(width=4, blocks=1, dropout=0.0)
+    with pytest.raises(UsageError, match="random were trained without dropout"):
+        Restorer(make_weights(config), dropout=0)

@@ -159,7 +159,13 @@ def test_another_network_in_the_workdir_is_refused_by_field(pairs: Path, tmp_pat
         ({"train.precision": "float8"}, "train.precision is 'float8'"),
         ({"loss.pixel": "psnr"}, "loss.pixel is 'psnr'"),
         ({"model.norm": "layer"}, "model.norm is 'layer'"),
-        ({"loss.perceptual_weight": 1.0}, "loss.vgg_weights"),
+        ({"loss.perceptual_weight": 1.0, "loss.vgg_source": "torchvision"}, "loss.vgg_weights"),
+        ({"loss.vgg_tap": "relu5_1"}, "loss.vgg_tap is 'relu5_1'; it can be relu3_3, conv3_3"),
+        ({"loss.perceptual": "cosine"}, "loss.perceptual is 'cosine'"),
+        ({"train.critic_batches": "both"}, "train.critic_batches is 'both'"),
+        ({"train.critic_dropout": "some"}, "train.critic_dropout is 'some'"),
+        ({"train.decay_every": 0}, "train.decay_every is 0"),
+        ({"evaluate.protocol": "third"}, "no protocol 'third'"),
     ],
 )
 def test_what_is_wrong_is_said_before_anything_is_written(

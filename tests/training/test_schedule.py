@@ -14,6 +14,24 @@ def test_the_papers_schedule_is_constant_then_linear_to_zero() -> None:
     np.testing.assert_allclose([rate(jnp.int32(e)) for e in epochs], expected, rtol=1e-5)
 
 
+def test_the_authors_code_lowers_the_rate_at_the_end_of_epochs() -> None:
+    """150 + 150 epochs: after each of the epochs 151, 152, … the rate loses 1/150 of its start."""
+    epoch = 7  # steps
+    rate = learning_rate("constant_linear", 1e-4, 300 * epoch, decay_every=epoch)
+    expected, current = [], 1e-4
+    for number in range(1, 301):
+        expected += [current] * epoch
+        if number > 150:
+            current -= 1e-4 / 150
+    found = [float(rate(jnp.int32(step))) for step in range(0, 300 * epoch, 5)]
+    np.testing.assert_allclose(found, expected[::5], rtol=1e-4, atol=1e-10)
+
+
+def test_a_constant_rate_stays() -> None:
+    rate = learning_rate("constant", 1e-4, 10)
+    assert [float(rate(jnp.int32(step))) for step in (0, 9, 10)] == pytest.approx([1e-4] * 3)
+
+
 def test_cosine_with_warm_up() -> None:
     rate = learning_rate("cosine", 2.0, 100, warmup_steps=9)
     for step in (0, 4, 9, 50, 100):

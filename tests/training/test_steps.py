@@ -148,6 +148,70 @@ def test_the_authors_habit_uses_one_batch_with_new_alphas() -> None:
     assert alphas[0].shape == (1,) and alphas[0] != alphas[1]
 
 
+def test_one_pass_of_the_critic_shares_its_batch_norm() -> None:
+    """The report's code: one batch norm over restored, sharp and mixed pictures."""
+    critic = CriticConfig(width=4, norm="batch", norm_epsilon=1e-3, last_convolution=False)
+    recipe = RECIPE._replace(critic=critic, critic_batches="joint", alpha="batch")
+    recipe = recipe._replace(gradient_penalty_norm="pixel", gradient_penalty_reduce="sum")
+    state = init_state(jax.random.key(0), recipe)
+    batch = one_slice(make_batch(1, size=2), 0)
+    _, scalars = jitted(steps.critic_step, recipe)(state, batch)
+    fake = jax.jit(lambda p, x: apply_generator(p, x, recipe.generator))(
+        state.generator, batch["blurred"]
+    )
+    alpha, sharp = steps._alphas(recipe, batch["index"], 0, None), batch["sharp"]
+    mixed = alpha * sharp + (1 - alpha) * fake
+    score = jax.jit(lambda x: apply_critic(state.critic, x, critic))
+    everything = jnp.concatenate([fake, sharp, mixed])
+    scores = np.float64(score(everything))
+    assert scores.shape[0] == 6 and scores.shape[-1] == 8 * 4
+    distance = scores[:2].mean() - scores[2:4].mean()
+    np.testing.assert_allclose(scalars["loss/critic_wasserstein"], distance, rtol=1e-4, atol=1e-6)
+    apart = score(fake).mean() - score(sharp).mean()
+    assert abs(distance - apart) > 0.01 * abs(distance)
+    gradient = jax.jit(jax.grad(lambda x: score(x)[4:].sum()))(everything)[4:]
+    penalty = np.square(np.sqrt(np.square(np.float64(gradient)).sum(3)) - 1).mean()
+    np.testing.assert_allclose(scalars["loss/gradient_penalty"], penalty, rtol=1e-3)
+
+
+@pytest.mark.parametrize("masks", steps.CRITIC_DROPOUTS)
+def test_what_drops_out_for_the_critic(masks: str) -> None:
+    generator = GeneratorConfig(width=4, blocks=1, dropout=0.5)
+    recipe = RECIPE._replace(generator=generator, critic_dropout=masks)
+    state, batch = init_state(jax.random.key(0), recipe), one_slice(make_batch(1, size=2), 0)
+
+    def both(state: TrainState, batch: dict) -> tuple[jax.Array, jax.Array, jax.Array]:
+        ours = steps.restore_for_critic(state, batch, recipe, None)
+        update, _ = steps.restore(state.generator, state, batch, recipe, steps.DROPOUT, None)
+        return ours, update, apply_generator(state.generator, batch["blurred"], generator)
+
+    ours, update, without = jax.jit(both)(state, batch)
+    same = {"generator": update, "none": without}
+    for name, expected in same.items():
+        distance = float(jnp.abs(ours - expected).max())
+        assert distance < 1e-5 if name == masks else distance > 1e-2
+
+
+def test_the_perceptual_distance_is_the_recipes() -> None:
+    features = lambda x: 3.0 * x[:, ::2, ::2]  # noqa: E731
+    recipe = RECIPE._replace(
+        features=features, perceptual_weight=7.0, adversarial_weight=0.0, pixel_weight=0.0
+    )
+    state, batch = init_state(jax.random.key(0), recipe), one_slice(make_batch(1), 0)
+    restored = np.float64(
+        jax.jit(lambda p, x: apply_generator(p, x, recipe.generator))(
+            state.generator, batch["blurred"]
+        )
+    )
+    difference = 3 * (restored - batch["sharp"])[:, ::2, ::2]
+    for name, expected in (("mse", np.square(difference)), ("l1", np.abs(difference))):
+        _, scalars = jitted(steps.generator_step, recipe._replace(perceptual_loss=name))(
+            state, batch
+        )
+        np.testing.assert_allclose(scalars["loss/perceptual"], expected.mean(), rtol=1e-5)
+        np.testing.assert_allclose(scalars["loss/generator"], 7 * expected.mean(), rtol=1e-5)
+
+
 def test_pretraining_leaves_the_critic_alone_and_names_every_loss() -> None:
     state, batch = init_state(jax.random.key(0), RECIPE), make_batch(RECIPE.slices)
     alone = jitted(steps.train_step, RECIPE, pretrain=True)

@@ -38,13 +38,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _next_steps(root: Path) -> str:
+    folder = shlex.quote(str(root))
     at_home = root == unpacked(default_directory())
     pairs = "--dataset gopro" if at_home else f"--pairs {shlex.quote(str(root / 'test'))}"
     return (
         f"GoPro is complete at {root}: {GOPRO.train_pairs} training pairs, {GOPRO.test_pairs} test"
         " pairs; its zip is not needed any more\n"
         f"train:  python main.py --config=configs/best.py --workdir=out/gopro"
-        f" --config.data.pairs={shlex.quote(str(root / 'train'))}\n"
+        f" --config.data.pairs={folder} --config.data.split=train_fit"
+        f" --config.data.validation={folder} --config.data.validation_split=validation\n"
         f"score:  deblur-jax evaluate {pairs} --output results.json --weights out/gopro"
     )
 

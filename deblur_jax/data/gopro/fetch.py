@@ -9,6 +9,7 @@ from deblur_jax.data.gopro.download import download
 from deblur_jax.data.gopro.large_files import verify
 from deblur_jax.data.gopro.pairs import IncompleteError, check_complete, is_begun, unpacked
 from deblur_jax.data.gopro.scenes import GOPRO, Contents
+from deblur_jax.data.gopro.turns import alone
 from deblur_jax.errors import UsageError, UserError
 
 ZIP = "GOPRO_Large.zip"
@@ -27,6 +28,8 @@ def fetch(
     say: Callable[[str], None] = lambda sentence: None,
 ) -> Path:
     """Makes sure that a complete GOPRO_Large is in `directory`, doing only what is left to do.
+
+    Of several calls for one folder, in whatever processes, one works and the others wait for it.
 
     Args:
         directory: the folder that gets GOPRO_Large/ and, unless `archive` is given,
@@ -48,12 +51,36 @@ def fetch(
     if not re.fullmatch("[0-9a-fA-F]{64}", sha256):
         raise UsageError(f"a SHA-256 has 64 hexadecimal digits, which {sha256!r} has not")
     root = unpacked(directory)
+    if _is_complete(root, contents):
+        return root
+    with alone(root.parent, say):
+        # Looked at anew: whoever had the folder may have fetched all of it.
+        if not _is_complete(root, contents, say):
+            _complete(root, directory, archive, url, sha256, say)
+            check_complete(root, contents=contents)
+    return root
+
+
+def _is_complete(
+    root: Path, contents: Contents, say: Callable[[str], None] = lambda sentence: None
+) -> bool:
     try:
         check_complete(root, contents=contents)
-        return root
     except IncompleteError as error:
         if is_begun(root):
             say(str(error).partition(";")[0])
+        return False
+    return True
+
+
+def _complete(
+    root: Path,
+    directory: Path,
+    archive: Path | None,
+    url: str,
+    sha256: str,
+    say: Callable[[str], None],
+) -> None:
     beside = [root.parent / ZIP, directory / ZIP]
     archive = archive or next((path for path in beside if path.exists()), None)
     if archive is None:
@@ -66,5 +93,3 @@ def fetch(
         verify(archive, sha256)
     say(f"unpacking {archive} into {root}")
     unpack(archive, root)
-    check_complete(root, contents=contents)
-    return root

@@ -21,20 +21,22 @@ _GRADIENT_MUCH = 18.0
 
 def usable(photographs: Sequence[Path], size: int) -> list[Path]:
     """The photographs whose shorter side is at least `size`, in an order of their names."""
-    large = []
-    for path in sorted(set(photographs), key=lambda path: (path.name, str(path))):
-        try:
-            with Image.open(path) as picture:
-                shorter = min(picture.size)
-        except (OSError, ValueError) as error:
-            raise UserError(f"{path} cannot be read as a picture") from error
-        if shorter >= size:
-            large.append(path)
+    ordered = sorted(set(photographs), key=lambda path: (path.name, str(path)))
+    large = [path for path in ordered if shorter_side(path) >= size]
     if not large:
         raise UserError(
             f"none of {len(photographs)} photographs has {size} pixels on its shorter side"
         )
     return large
+
+
+def shorter_side(path: Path) -> int:
+    """Pixels, from a photograph's header. UserError where that cannot be read."""
+    try:
+        with Image.open(path) as picture:
+            return min(picture.size)
+    except Exception as error:  # a broken header can make a decoder fail in any way
+        raise UserError(f"{path} cannot be read as a picture") from error
 
 
 def fit(photograph: np.ndarray, side: int) -> np.ndarray:

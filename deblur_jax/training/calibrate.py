@@ -1,0 +1,146 @@
+"""Measures the terms of the generator's loss on some batches: what --mode=calibrate does."""
+
+import json
+import math
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import optax
+
+from deblur_jax import compiler
+from deblur_jax.atomic import write_text
+from deblur_jax.data import training_set
+from deblur_jax.errors import UsageError
+from deblur_jax.training import steps
+from deblur_jax.training.balance import RESULT, proposal, summary
+from deblur_jax.training.feed import Feed
+from deblur_jax.training.loop import check_workdir
+from deblur_jax.training.recipe import make_recipe
+from deblur_jax.training.start import start_state
+from deblur_jax.training.state import Recipe, TrainState
+from deblur_jax.training.terms import generator_terms
+from deblur_jax.weights.checkpoints import FOLDER, Checkpoints
+
+
+def calibrate_run(config: Any, workdir: str | Path) -> dict[str, Any]:
+    """Measures the terms on some batches, prints them and writes `calibration.json`.
+
+    The networks are those of the workdir's latest checkpoint, or freshly drawn ones; a fresh critic
+    first makes `calibrate.critic_updates` updates, as it has no opinion before.
+
+    Args:
+      config: as `configs/default.py` describes it, a perceptual weight among its losses.
+      workdir: folder of the run, which is not changed otherwise.
+
+    Returns:
+      What was written: `terms` with the means over the batches of each term's `size` and
+      `gradient` norm with respect to the restored pictures, each also times its `weight`;
+      `ratio`, the weighted perceptual gradient to the weighted adversarial one (or, without a
+      critic, to the pixel loss's); `proposed`, the weight that would make it `calibrate.ratio`.
+
+    Raises:
+      UsageError: fewer than two terms to compare, or numbers that cannot be.
+      UserError: the data or VGG's weights are not to be had.
+    """
+    workdir, wanted = Path(workdir), config.calibrate
+    _check(config)
+    recipe = make_recipe(config)
+    state, step = _state(config, recipe, workdir)
+    data = training_set.gather(
+        config.data, seed=config.seed, report=lambda line: print(line, flush=True)
+    )
+    feed = Feed(config, recipe, data)
+    if config.data.placement == "device" and (refused := feed.place()):
+        print(refused, flush=True)
+    updates = wanted.critic_updates if recipe.adversarial and not step else 0
+    batches = feed.take(updates + wanted.batches, 0)
+    state = _trained_critic(state, recipe, batches, updates)
+    terms = _measure(state, recipe, batches)
+    found = proposal(terms, wanted.ratio) | {
+        "step": step,
+        "critic_updates": updates,
+        "batches": wanted.batches,
+        "vgg": config.loss.vgg,
+        "vgg_source": config.loss.vgg_source,
+        "vgg_tap": config.loss.vgg_tap,
+        "vgg_preprocessing": config.loss.vgg_preprocessing,
+        "crop": config.data.crop,
+        "batch_size": config.train.batch_size,
+    }
+    write_text(workdir / RESULT, json.dumps(found, indent=2) + "\n")
+    print(summary(found), flush=True)
+    return found
+
+
+def _check(config: Any) -> None:
+    loss, wanted = config.loss, config.calibrate
+    if not loss.perceptual_weight:
+        raise UsageError("loss.perceptual_weight is 0: there is no perceptual term to weigh")
+    if not (loss.adversarial_weight or loss.pixel_weight):
+        raise UsageError("the perceptual term stands alone: there is nothing to weigh it against")
+    if wanted.batches < 1 or wanted.critic_updates < 0:
+        raise UsageError("calibrate.batches must be at least 1 and critic_updates not negative")
+    if not 0 < wanted.ratio < math.inf:
+        raise UsageError(f"calibrate.ratio is {wanted.ratio}; it must be a positive number")
+
+
+def _state(config: Any, recipe: Recipe, workdir: Path) -> tuple[TrainState, int]:
+    """The run's latest state and its step; a fresh one and 0 before the first checkpoint."""
+    state = start_state(config, recipe)
+    if not (workdir / FOLDER).is_dir():
+        return state, 0
+    check_workdir(workdir, config)
+    checkpoints = Checkpoints(workdir, read_only=True)
+    try:
+        step = checkpoints.latest()
+        if not step:
+            return state, 0
+        return TrainState(**checkpoints.restore(step, state._asdict())), step
+    finally:
+        checkpoints.close()
+
+
+def _trained_critic(
+    state: TrainState, recipe: Recipe, batches: Iterator[steps.Batch], updates: int
+) -> TrainState:
+    if not updates:
+        return state
+    update = compiler.jit(partial(steps.critic_step, recipe=recipe))
+    for _ in range(updates):
+        state, _ = update(state, next(batches))
+    return state
+
+
+def _measure(
+    state: TrainState, recipe: Recipe, batches: Iterator[steps.Batch]
+) -> dict[str, dict[str, float]]:
+    """Each term's weight, and its mean size and gradient norm over the batches."""
+
+    def measure(state: TrainState, batch: steps.Batch) -> dict[str, tuple[jax.Array, jax.Array]]:
+        purpose = steps.DROPOUT
+        restored, _ = steps.restore(state.generator, state, batch, recipe, purpose, None)
+        found = {}
+        for name, term in generator_terms(state.critic, batch["sharp"], recipe).items():
+            size, gradient = jax.value_and_grad(term.size)(restored)
+            found[name] = size, optax.global_norm(gradient)
+        return found
+
+    compiled = compiler.jit(measure)
+    history: dict[str, list[tuple[float, float]]] = {}
+    for batch in batches:
+        for name, (size, gradient) in compiled(state, batch).items():
+            history.setdefault(name, []).append((float(size), float(gradient)))
+    weight = {
+        "pixel": recipe.pixel_weight,
+        "perceptual": recipe.perceptual_weight,
+        "adversarial": recipe.adversarial_weight,
+    }
+    means = {name: np.mean(values, axis=0) for name, values in history.items()}
+    return {
+        name: {"weight": weight[name], "size": float(mean[0]), "gradient": float(mean[1])}
+        for name, mean in means.items()
+    }

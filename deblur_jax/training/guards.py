@@ -1,0 +1,220 @@
+"""What goes wrong in a restoration and no loss says: a colour cast, clipped spots, a pixel grid.
+
+The report on this network's training speaks of a 'sudden switch of colours' and of 'weird spots',
+and transposed convolutions are known for a grid (Odena et al., Deconvolution and Checkerboard
+Artifacts, Distill 2016). Each is a number here, a mean over the batch's pictures of something that
+is measured in one picture, so that devices can average it; `Watch` says when one is out of bounds.
+"""
+
+from collections.abc import Mapping
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+GREY_LEVELS = 127.5  # 8-bit grey levels in one unit of a picture in [-1, 1]
+
+# Limits, each a little beyond what 287 real pairs of sharp and blurred 256x256 crops show singly
+# (GoPro, REDS, street scenes): a perfect restorer, even at a batch of one, gives no warning.
+# A channel's shift against the mean of the three: at most 1.5 there, and 0.5 but in REDS.
+COLOUR_LIMIT = 3.0  # grey levels
+# The mean of the three: up to 12.6 in REDS, whose blurred crops are too bright; 2.4 elsewhere.
+BRIGHTNESS_LIMIT = 16.0  # grey levels
+# At most 0.16, on sunlit ground that the blur had greyed; the median is 0.01 or less.
+CLIPPED_LIMIT = 0.2  # share of values
+# At most 9.3 (a facade's rows of windows), in the median 1; untrained paper networks have 17 to 23
+# with transposed convolutions or pixel shuffling, and at most 1.2 with `resize_conv`. A
+# checkerboard of one grey level brings a perfect restoration to 26 and more, stripes of two to 23
+# in the mean. On crops of 64 pixels real pairs have at most 11.8 and untrained networks 13 to 20;
+# below 64 much of a grid goes unseen.
+GRID_LIMIT = 12.0  # dB
+
+# A value that is black or white once it is saved in 8 bits.
+_CLIPPED = 1 - 0.5 / GREY_LEVELS
+_BLOCK, _SMALLEST = 64, 16  # pixels, side of the blocks whose spectra are averaged
+_NEIGHBOURS = np.array([-3, -2, 2, 3])  # of a frequency, in 1 / block; a Hann window blurs it by 1
+_ROUNDING = 1 / 12  # squared grey levels: the noise of rounding to 8 bits, in any picture
+
+_COLOURS = (("redder", "more cyan"), ("greener", "more magenta"), ("bluer", "more yellow"))
+QUIET_STEPS = 1000  # at the start of a run
+
+
+def measure(restored: jax.Array, blurred: jax.Array) -> dict[str, jax.Array]:
+    """All guards of a batch.
+
+    Args:
+      restored, blurred: float32[B, H, W, 3] in [-1, 1], H and W at least 16.
+
+    Returns:
+      Scalars, float32: `guard/red`, `guard/green`, `guard/blue` in grey levels as in
+      `colour_shift`, `guard/clipped` as a share in 0 to 1, `guard/grid` in dB.
+    """
+    restored, blurred = restored.astype(jnp.float32), blurred.astype(jnp.float32)
+    red, green, blue = colour_shift(restored, blurred)
+    return {
+        "guard/red": red,
+        "guard/green": green,
+        "guard/blue": blue,
+        "guard/clipped": clipped_share(restored, blurred),
+        "guard/grid": grid(restored, blurred),
+    }
+
+
+def colour_shift(restored: jax.Array, blurred: jax.Array) -> jax.Array:
+    """Mean of restored minus blurred, float32[3] for red, green and blue, in 8-bit grey levels."""
+    return GREY_LEVELS * (restored - blurred).mean((0, 1, 2))
+
+
+def clipped_share(restored: jax.Array, blurred: jax.Array) -> jax.Array:
+    """Share of values that are black or white in the restored picture and were not in the blurred.
+
+    Each of the three channels counts by itself, and black and white are the values that 8 bits
+    show as 0 and 255. A sky that is white in both counts for nothing; nor does one that becomes
+    grey make up for spots elsewhere, as it would in a difference of two shares.
+
+    Returns:
+      A float32 scalar, 0 to 1.
+    """
+    white = (restored >= _CLIPPED) & (blurred < _CLIPPED)
+    black = (restored <= -_CLIPPED) & (blurred > -_CLIPPED)
+    return (white | black).astype(jnp.float32).mean()
+
+
+def grid(restored: jax.Array, blurred: jax.Array) -> jax.Array:
+    """How far a pattern that repeats every 2 or 4 pixels stands out of restored minus blurred.
+
+    Two upsamplings of stride 2 leave patterns of periods 2 and 4, whose energy sits at multiples of
+    a quarter of the sampling frequency in height and width. At each of them but zero the power of
+    the difference is set against the mean power a few frequencies away along the height, and along
+    the width; the larger of these counts, as pictures have ridges of power along both axes that are
+    no peaks. The largest ratio is the picture's.
+
+    Powers are averages over the channels and over half-overlapping blocks of 64x64 pixels (of half
+    the picture's side where it has fewer than 128) under a Hann window, so that the number does not
+    grow with the picture, one edge does not make it, and a grid whose sign changes over the
+    picture is found. Only the few frequencies needed are computed. The ratio does not change with
+    the difference's scale, but for the noise of rounding to 8 bits, which is added to both powers:
+    what is invisible is no grid.
+
+    Returns:
+      A float32 scalar in dB, the mean over the batch: 0 to 1 for noise, 20 for a grid as an
+      untrained network with transposed convolutions leaves it.
+
+    Raises:
+      ValueError: a picture has fewer than 16 rows or columns.
+    """
+    difference = GREY_LEVELS * (restored - blurred)
+    height, width = difference.shape[1:3]
+    if min(height, width) < _SMALLEST:
+        raise ValueError(f"a grid is measured from 16x16 pixels on, not in {height}x{width}")
+    rows, columns = _waves(height, 3), _waves(width, 4)
+    # Real and imaginary part of the waves along the height (p), then along the width (q).
+    project = partial(jnp.einsum, precision=jax.lax.Precision.HIGHEST)
+    parts = project("byxc,mpfy->bxcmpf", difference, rows)
+    parts = project("bxcmpf,nqgx->bcmpfnqg", parts, columns)
+    real = parts[:, :, :, 0, :, :, 0] - parts[:, :, :, 1, :, :, 1]
+    imaginary = parts[:, :, :, 0, :, :, 1] + parts[:, :, :, 1, :, :, 0]
+    power = (jnp.square(real) + jnp.square(imaginary)).mean((1, 2, 4)) + _ROUNDING
+    # [B, quarters along the height, each with its neighbours, the same along the width]
+    power = power.reshape(-1, 3, 5, 4, 5)
+    peak = power[:, :, 0, :, 0]
+    around = jnp.maximum(power[:, :, 1:, :, 0].mean(2), power[:, :, 0, :, 1:].mean(3))
+    ratios = (peak / around).reshape(-1, 12)[:, 1:]  # the first is the mean colour's
+    return 10 * jnp.log10(ratios.max(1)).mean()
+
+
+def _waves(length: int, quarters: int) -> np.ndarray:
+    """Windowed waves over each block of a side; of white noise their power is its variance.
+
+    Args:
+      length: of the side in pixels.
+      quarters: how many multiples of 1/4 of the sampling frequency, from 0 on. Those that are left
+        out are the others' conjugates.
+
+    Returns:
+      float32[blocks, 2, 5 * quarters, length]: cosine and sine, each frequency followed by its
+      four neighbours, 0 outside the block. All but frequency 0 are blind to a constant.
+    """
+    size = min(_BLOCK, max(_SMALLEST, length // 2))
+    count = 1 + -(-(length - size) // (size // 2))
+    place = np.arange(size)
+    window = 0.5 - 0.5 * np.cos(2 * np.pi * (place + 0.5) / size)
+    offsets = np.concatenate([[0], _NEIGHBOURS]) / size
+    frequencies = (np.arange(quarters)[:, None] / 4 + offsets).reshape(-1, 1)
+    phase = 2 * np.pi * frequencies * place
+    block = window * np.stack([np.cos(phase), np.sin(phase)]) / np.sqrt(np.square(window).sum())
+    block[:, 1:] -= block[:, 1:].sum(-1, keepdims=True) * window / window.sum()
+    waves = np.zeros((count, *block.shape[:2], length), np.float32)
+    for i, start in enumerate(np.round(np.linspace(0, length - size, count)).astype(int)):
+        waves[i, :, :, start : start + size] = block
+    return waves
+
+
+def warnings(step: int, values: Mapping[str, float]) -> list[str]:
+    """One sentence for each guard that is beyond its limit.
+
+    Args:
+      step: that the values are of.
+      values: with the keys of `measure`, and any others.
+    """
+    return [f"step {step}: {sentence}" for sentence in _beyond(values).values()]
+
+
+def _beyond(values: Mapping[str, float]) -> dict[str, str]:
+    """The guards beyond their limits by name, and what there is to say."""
+    said = {}
+    shifts = np.array([values[f"guard/{name}"] for name in ("red", "green", "blue")])
+    brightness = float(shifts.mean())
+    casts = shifts - brightness
+    strongest = int(np.abs(casts).argmax())
+    cast = float(casts[strongest])
+    if abs(cast) > COLOUR_LIMIT:
+        said["colour"] = (
+            f"the restored pictures are {abs(cast):.1f} grey levels {_COLOURS[strongest][cast < 0]}"
+            f" than the blurred ones (limit {COLOUR_LIMIT:g}): the means of red, green and blue "
+            f"moved by {shifts[0]:+.1f}, {shifts[1]:+.1f} and {shifts[2]:+.1f}"
+        )
+    if abs(brightness) > BRIGHTNESS_LIMIT:
+        said["brightness"] = (
+            f"the restored pictures are {abs(brightness):.1f} grey levels "
+            f"{'brighter' if brightness > 0 else 'darker'} than the blurred ones "
+            f"(limit {BRIGHTNESS_LIMIT:g})"
+        )
+    clipped, peak = values["guard/clipped"], values["guard/grid"]
+    if clipped > CLIPPED_LIMIT:
+        said["clipped"] = (
+            f"{clipped:.0%} of the restored values are black or white and were not in the blurred "
+            f"pictures (limit {CLIPPED_LIMIT:.0%}): they show as spots, and learn nothing there"
+        )
+    if peak > GRID_LIMIT:
+        said["grid"] = (
+            f"the restored pictures have a grid of 2 or 4 pixels, {peak:.1f} dB above its "
+            f"surroundings (limit {GRID_LIMIT:g}): transposed convolutions and pixel shuffling "
+            "leave one, model.upsample = 'resize_conv' hardly does"
+        )
+    return said
+
+
+class Watch:
+    """Turns the lines of a run's log into warnings, few enough to be read.
+
+    A guard warns when it is beyond its limit on two lines in a row, as one batch may be odd, and
+    then not again before it has been back within. Nothing is said in the first `QUIET_STEPS`: what
+    an untrained network makes has a grid, and any colour. The numbers are in the log from the first
+    line all the same. A run that is resumed starts afresh, and may repeat a warning.
+    """
+
+    def __init__(self) -> None:
+        self._before: set[str] = set()
+        self._warned: set[str] = set()
+
+    def look(self, step: int, values: Mapping[str, float]) -> list[str]:
+        """Takes the next line's step and values; returns sentences as `warnings` does."""
+        if step <= QUIET_STEPS:
+            return []
+        beyond = _beyond(values)
+        due = [name for name in beyond if name in self._before - self._warned]
+        self._before = set(beyond)
+        self._warned = (self._warned & self._before) | set(due)
+        return [f"step {step}: {beyond[name]}" for name in due]
