@@ -81,7 +81,7 @@ class RecordPair:
 
     def _decoded(self, stored: Any, key: str) -> np.ndarray:
         try:
-            picture = reading._decode(io.BytesIO(stored))  # as files are read
+            picture = reading.decode(io.BytesIO(stored))  # as files are read
         except UserError as error:
             raise self._error(f"{key} cannot be read: {error}") from error
         except Image.UnidentifiedImageError as error:

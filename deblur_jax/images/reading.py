@@ -42,7 +42,7 @@ def read(path: str | os.PathLike[str]) -> Picture:
         with path.open("rb") as stream, warnings.catch_warnings():
             warnings.simplefilter("ignore")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            return _decode(stream)
+            return decode(stream)
     except UserError as error:
         raise UserError(f"cannot read {path}: {error}") from error
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
@@ -63,7 +63,12 @@ def read_rgb(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
     return convert_depth(read(path).rgb, "uint8")
 
 
-def _decode(stream: IO[bytes]) -> Picture:
+def decode(stream: IO[bytes]) -> Picture:
+    """Reads a picture from a file that is open; what Pillow raises passes through, unlike `read`.
+
+    Raises:
+      UserError: for what is no single picture, or of a depth that is not supported.
+    """
     try:
         image = Image.open(stream, formats=FORMATS)
     except Image.UnidentifiedImageError:
