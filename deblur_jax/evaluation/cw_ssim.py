@@ -9,6 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from deblur_jax.evaluation.luminance import luminance
+
 WIDTHS = 30  # wavelet widths 1..30 and K are pyssim's defaults
 K = 0.01
 TAPS_PER_WIDTH = 10  # a wavelet of width a is sampled at 10 a points, as scipy's `cwt` did
@@ -34,13 +36,6 @@ def cw_ssim_1d(picture: np.ndarray, reference: np.ndarray) -> float:
     length = picture.shape[0] * picture.shape[1]
     blocks = np.asarray(_block_sums(picture, reference, _kernel_spectra(length)), np.float64)
     return float(blocks.sum() / length)
-
-
-def luminance(picture: jax.Array) -> jax.Array:
-    """uint8[H, W, 3] -> int32[H, W]: ITU-R 601-2 luma in Pillow's integers (mode "L")."""
-    red, green, blue = (picture[..., c].astype(jnp.int32) for c in range(3))
-    # 0.299, 0.587, 0.114 in units of 2^-16, half a unit to round
-    return (19595 * red + 38470 * green + 7471 * blue + 32768) >> 16
 
 
 def mexican_hat(points: int, width: float) -> np.ndarray:

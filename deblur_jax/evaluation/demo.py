@@ -26,6 +26,7 @@ from deblur_jax import images
 from deblur_jax.blur import blur_picture
 from deblur_jax.data.pairs import Pair
 from deblur_jax.errors import UserError
+from deblur_jax.evaluation.artefacts import artefacts
 from deblur_jax.evaluation.evaluate import (
     Restores,
     TimedRestorer,
@@ -167,7 +168,9 @@ def _restore_the_really_blurred(
     images.write(folder / f"{name}_blurred.png", blurred)
     shown[name] = _write_pictures(folder, name, blurred, restored, None)
     height, width = blurred.shape[:2]
-    results["per_image"].append(without_scores(name, height, width, seconds))
+    results["per_image"].append(
+        without_scores(name, height, width, seconds, artefacts=artefacts(restored, blurred))
+    )
 
 
 def _write_pictures(

@@ -11,6 +11,7 @@ from deblur_jax.data import protocols
 from deblur_jax.data.pairs import Pair, pair_size, read_pair
 from deblur_jax.errors import UsageError, UserError
 from deblur_jax.evaluation import metrics
+from deblur_jax.evaluation.artefacts import artefacts
 from deblur_jax.evaluation.device import device_name
 from deblur_jax.evaluation.results import picture_table, summarise, summary, write_results
 
@@ -161,13 +162,9 @@ def _entry(
         "scene": pair.scene,
         "height": sharp.shape[0],
         "width": sharp.shape[1],
-        "blurred": {"psnr": metrics.psnr(blurred, sharp), "ssim": metrics.ssim(blurred, sharp)},
-        "restored": {
-            "psnr": metrics.psnr(restored, sharp),
-            "ssim": metrics.ssim(restored, sharp),
-            "ssim_matlab3d": metrics.ssim_matlab3d(restored, sharp),
-            "cw_ssim_1d": metrics.cw_ssim_1d(restored, sharp),
-        },
+        "blurred": metrics.scores(blurred, sharp),
+        "restored": metrics.scores(restored, sharp),
+        "artefacts": artefacts(restored, blurred),
         "seconds": seconds,
     }
 

@@ -1,14 +1,19 @@
 """`results.json`, schema 1: what an evaluation leaves, and its table for the terminal.
 
     {"schema": 1, "protocol", "dataset", "weights": {"name", "sha256"}, "device", "count",
-     "blurred": {"psnr", "ssim"}, "restored": {"psnr", "ssim", "ssim_matlab3d", "cw_ssim_1d"},
+     "blurred": {"psnr", "ssim", "ssim_matlab3d", "cw_ssim_1d", "ssim_luminance", "ms_ssim"},
+     "restored": the same,
      "seconds_per_image": {"median", "p90", "first_with_compilation"},
-     "per_image": [{"name", "scene", "height", "width", "blurred", "restored", "seconds"}]}
+     "per_image": [{"name", "scene", "height", "width", "blurred", "restored", "artefacts",
+                    "seconds"}]}
 
 Two keys stand there only when they say something: `filter`, if the protocol resizes, and
 `infinite_psnr`, {"blurred": n, "restored": n}, if any picture equals its sharp twin exactly.
 JSON has no infinity, so such a picture's `psnr` is null; the mean PSNR is over the others. Where
-`ssim` is null the picture is smaller than the window; with all scores null it has no sharp twin.
+`ssim` is null the picture is smaller than the window, where `ms_ssim` is, smaller than five scales
+take; with all scores null it has no sharp twin. `artefacts`, {"shift_red", "shift_green",
+"shift_blue", "clipped", "grid"}, compare the restored with the blurred picture (`artefacts.py`);
+they have no mean, in which shifts to either side would cancel.
 """
 
 import json
@@ -20,10 +25,18 @@ from typing import Any
 import numpy as np
 
 from deblur_jax.atomic import write_text
+from deblur_jax.evaluation.artefacts import ARTEFACT_KEYS
 
 SCHEMA = 1
-BLURRED_KEYS = ("psnr", "ssim")
-RESTORED_KEYS = ("psnr", "ssim", "ssim_matlab3d", "cw_ssim_1d")
+SCORES = {  # and how the terminal's table calls them
+    "psnr": "PSNR (dB)",
+    "ssim": "SSIM",
+    "ssim_matlab3d": "matlab3d",
+    "cw_ssim_1d": "CW 1d",
+    "ssim_luminance": "luminance",
+    "ms_ssim": "MS-SSIM",
+}
+SIDES = ("blurred", "restored")
 
 Scores = dict[str, float | None]
 
@@ -51,13 +64,10 @@ def summarise(
       The document of the module's description, ready for `write_results`.
     """
     means = {
-        side: {key: _mean(entry[side][key] for entry in entries) for key in keys}
-        for side, keys in (("blurred", BLURRED_KEYS), ("restored", RESTORED_KEYS))
+        side: {key: _mean(entry[side][key] for entry in entries) for key in SCORES}
+        for side in SIDES
     }
-    infinite = {
-        side: sum(entry[side]["psnr"] == math.inf for entry in entries)
-        for side in ("blurred", "restored")
-    }
+    infinite = {side: sum(entry[side]["psnr"] == math.inf for entry in entries) for side in SIDES}
     seconds = [entry["seconds"] for entry in entries]
     return {
         "schema": SCHEMA,
@@ -79,7 +89,13 @@ def summarise(
 
 
 def without_scores(
-    name: str, height: int, width: int, seconds: float, *, scene: str = ""
+    name: str,
+    height: int,
+    width: int,
+    seconds: float,
+    *,
+    scene: str = "",
+    artefacts: Scores | None = None,
 ) -> dict[str, Any]:
     """The `per_image` entry of a picture without a sharp twin; it belongs to no mean."""
     return {
@@ -87,8 +103,9 @@ def without_scores(
         "scene": scene,
         "height": height,
         "width": width,
-        "blurred": dict.fromkeys(BLURRED_KEYS),
-        "restored": dict.fromkeys(RESTORED_KEYS),
+        "blurred": dict.fromkeys(SCORES),
+        "restored": dict.fromkeys(SCORES),
+        "artefacts": artefacts or dict.fromkeys(ARTEFACT_KEYS),
         "seconds": seconds,
     }
 
@@ -118,16 +135,15 @@ def picture_table(results: dict[str, Any]) -> str:
 def summary(results: dict[str, Any]) -> str:
     """A few lines that hold everything but the single pictures."""
     resampling = f", {results['filter']}" if "filter" in results else ""
-    blurred, restored = results["blurred"], results["restored"]
     seconds = results["seconds_per_image"]
     lines = [
         f"{results['weights']['name']} on {results['dataset']}: {results['count']} pairs, "
         f"protocol {results['protocol']}{resampling}, {results['device']}",
         _aligned(
-            [("", "PSNR (dB)", "SSIM", "SSIM matlab3d", "CW-SSIM 1d")]
+            [("", *SCORES.values())]
             + [
-                (side, _number(s["psnr"], 2), *(_number(s.get(k), 4) for k in RESTORED_KEYS[1:]))
-                for side, s in (("blurred", blurred), ("restored", restored))
+                (side, *(_number(results[side].get(k), 2 if k == "psnr" else 4) for k in SCORES))
+                for side in SIDES
             ]
         ),
         f"seconds a picture: median {seconds['median']:.3f}, p90 {seconds['p90']:.3f}, "

@@ -71,9 +71,15 @@ def test_a_shift_scores_as_computed_by_hand(folder: Path) -> None:
     assert entry["blurred"]["ssim"] == metrics.ssim(sharp + np.uint8(SHIFT), sharp)
     assert entry["restored"]["ssim_matlab3d"] == metrics.ssim_matlab3d(sharp + np.uint8(2), sharp)
     assert entry["restored"]["cw_ssim_1d"] == metrics.cw_ssim_1d(sharp + np.uint8(2), sharp)
-    for key in results.RESTORED_KEYS:
-        values = [each["restored"][key] for each in found["per_image"]]
-        assert found["restored"][key] == pytest.approx(np.mean(values), abs=1e-12)
+    blurred_luminance = metrics.ssim_luminance(sharp + np.uint8(SHIFT), sharp)
+    assert entry["blurred"]["ssim_luminance"] == blurred_luminance
+    for side in results.SIDES:
+        for key in ("psnr", "ssim", "ssim_matlab3d", "cw_ssim_1d", "ssim_luminance"):
+            values = [each[side][key] for each in found["per_image"]]
+            assert found[side][key] == pytest.approx(np.mean(values), abs=1e-12)
+        assert found[side]["ms_ssim"] is None, "below 176 pixels"
+    assert entry["artefacts"]["shift_green"] == pytest.approx(2 - SHIFT, abs=1e-5)
+    assert (entry["artefacts"]["shift_red"], entry["artefacts"]["clipped"]) == (-6, 0)
 
 
 def test_the_document_has_the_keys_of_schema_1(folder: Path) -> None:
@@ -84,13 +90,14 @@ def test_the_document_has_the_keys_of_schema_1(folder: Path) -> None:
     assert found["device"] == device_name()
     assert found["device"].startswith("cpu: ")
     assert found["count"] == 3
-    assert list(found["blurred"]) == ["psnr", "ssim"]
-    assert list(found["restored"]) == ["psnr", "ssim", "ssim_matlab3d", "cw_ssim_1d"]
+    keys = ["psnr", "ssim", "ssim_matlab3d", "cw_ssim_1d", "ssim_luminance", "ms_ssim"]
+    assert list(found["blurred"]) == list(found["restored"]) == keys
     assert list(found["seconds_per_image"]) == ["median", "p90", "first_with_compilation"]
     for entry in found["per_image"]:
         assert list(entry) == [
-            "name", "scene", "height", "width", "blurred", "restored", "seconds",
+            "name", "scene", "height", "width", "blurred", "restored", "artefacts", "seconds",
         ]  # fmt: skip
+        assert list(entry["blurred"]) == list(entry["restored"]) == keys
     sizes = [(entry["height"], entry["width"]) for entry in found["per_image"]]
     assert sizes == [(40, 48), (40, 48), (32, 24)] or sizes == [(40, 48), (32, 24), (40, 48)]
 
