@@ -92,7 +92,7 @@ def get_config() -> ConfigDict:
 
     config.train = train = ConfigDict()
     train.start_from = ""  # weights to go on from: a shipped name, a file, a run's workdir
-    train.start_critic_from = ""  # the same of a critic, a file
+    train.start_critic_from = ""  # the same of a critic: a file, a workdir
     train.steps = 630_900  # generator updates; paper: 300 epochs of GoPro's 2103 pairs
     train.batch_size = 1  # pairs per update, over all devices (paper: 1)
     train.critic_steps = 5  # critic updates before each generator update (paper: 5)

@@ -6,6 +6,7 @@
 import argparse
 import os
 import sys
+import textwrap
 import traceback
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -79,6 +80,9 @@ def build_parser() -> argparse.ArgumentParser:
     _add_deblur(add("deblur", _deblur, "restore files, folders (recursively) and globs"))
     _add_evaluate(add("evaluate", _evaluate, "score weights over pairs of pictures"))
     _add_blur(add("blur", _blur, "make blurred copies of pictures"))
+    _add_kernel_study(
+        add("kernel-study", _kernel_study, "blur sharp pictures by three kernels and restore them")
+    )
     _add_make_pairs(
         add("make-pairs", _make_pairs, "average the frames of videos to pairs, as GoPro was made")
     )
@@ -182,6 +186,21 @@ def _add_blur(command: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_kernel_study(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--images", required=True, metavar="DIR", help="a folder of sharp pictures (recursively)"
+    )
+    command.add_argument(
+        "--output",
+        required=True,
+        metavar="DIR",
+        help="gets kernel_study.json, plots and sheets of pictures",
+    )
+    command.add_argument("--limit", type=int, metavar="N", help="study only the first N pictures")
+    command.add_argument("--overwrite", action="store_true", help="replace a study that exists")
+    _add_model(command)
+
+
 def _add_make_pairs(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "inputs",
@@ -236,6 +255,9 @@ def _add_export_weights(command: argparse.ArgumentParser) -> None:
         help="a shipped name, a weights file (a critic's too), or a training workdir",
     )
     command.add_argument("--output", required=True, metavar="FILE", help=".pth to write")
+    command.add_argument(
+        "--critic", action="store_true", help="of a workdir, write the critic, not the generator"
+    )
     command.add_argument("--overwrite", action="store_true", help="replace a file that exists")
 
 
@@ -303,6 +325,31 @@ def _evaluate(args: argparse.Namespace) -> int:
     return 0
 
 
+def _kernel_study(args: argparse.Namespace) -> int:
+    from deblur_jax import commands
+    from deblur_jax.evaluation.kernel_findings import table
+    from deblur_jax.progress import Reporter
+
+    with Reporter() as reporter:
+        study = commands.kernel_study(
+            args.images,
+            args.output,
+            weights=args.weights,
+            precision=args.precision,
+            dropout=args.dropout,
+            limit=args.limit,
+            overwrite=args.overwrite,
+            progress=reporter.job,
+        )
+    if study is None:
+        print(f"{args.output}: holds a study, which was skipped (--overwrite replaces it)")
+        return 0
+    print(table(study.document["summary"]))
+    print(textwrap.fill(study.document["conclusion"], 100))
+    print(f"{args.output}: {study.summary}")
+    return 1 if study.summary.failed else 0
+
+
 def _make_pairs(args: argparse.Namespace) -> int:
     from deblur_jax import commands
     from deblur_jax.data.video.scenes import summary
@@ -338,7 +385,11 @@ def _import_weights(args: argparse.Namespace) -> int:
 def _export_weights(args: argparse.Namespace) -> int:
     from deblur_jax import commands
 
-    print(commands.export_weights(args.weights, args.output, overwrite=args.overwrite))
+    print(
+        commands.export_weights(
+            args.weights, args.output, critic=args.critic, overwrite=args.overwrite
+        )
+    )
     return 0
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import platform
+import shlex
 from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
@@ -18,6 +19,8 @@ from deblur_jax.data.store import stores_at_hand
 from deblur_jax.errors import UsageError, UserError
 from deblur_jax.evaluation.device import device_name
 from deblur_jax.evaluation.evaluate import evaluate_pairs, write_results
+from deblur_jax.evaluation.kernel_study import FILE as STUDY_FILE
+from deblur_jax.evaluation.kernel_study import Study, find_pictures, study_kernels
 from deblur_jax.images import Picture
 from deblur_jax.restore.files import Progress, Summary, process_files
 from deblur_jax.restore.restorer import Restorer
@@ -191,6 +194,42 @@ def evaluate(
     return results
 
 
+def kernel_study(
+    images: str,
+    output: str,
+    *,
+    weights: str = "default",
+    precision: str = "float32",
+    dropout: int | None = None,
+    limit: int | None = None,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> Study | None:
+    """Studies weights on a folder of sharp pictures; None where a study exists and is to stay.
+
+    Raises:
+      UsageError: no folder, no pictures in it, or a wrong option.
+      UserError: no picture could be studied, weights that cannot be loaded, an unwritable output.
+    """
+    jobs = find_pictures(images, output, limit)
+    target = Path(output) / STUDY_FILE
+    if target.exists() and not overwrite:
+        return None
+    refuse_unwritable(target)  # before the weights are loaded and pictures restored
+    restorer = Restorer(registry.load(weights), precision=precision, dropout=dropout)
+    call = ["deblur-jax", "kernel-study", "--images", images, "--output", output]
+    call += ["--weights", weights, "--precision", precision]
+    call += [] if dropout is None else ["--dropout", str(dropout)]
+    call += [] if limit is None else ["--limit", str(limit)]
+    about = {
+        "images": Path(images).resolve().name,
+        "precision": precision,
+        "dropout": dropout,
+        "command": shlex.join(call),
+    }
+    return study_kernels(jobs, output, restorer, about=about, progress=progress)
+
+
 def import_weights(
     path: str, output: str, *, output_mode: str | None = None, overwrite: bool = False
 ) -> str:
@@ -212,7 +251,9 @@ def import_weights(
     return f"{path}: {importing.describe(source.network)}\n{output}: written, sha256 {digest}"
 
 
-def export_weights(weights: str, output: str, *, overwrite: bool = False) -> str:
+def export_weights(
+    weights: str, output: str, *, critic: bool = False, overwrite: bool = False
+) -> str:
     """Writes weights as a `.pth` of the authors' layout; returns what was written, in a line.
 
     A file that exists is left alone unless `overwrite`.
@@ -224,7 +265,7 @@ def export_weights(weights: str, output: str, *, overwrite: bool = False) -> str
     from deblur_jax.weights import exporting
 
     skipped = _skipped(output, overwrite, source=weights)
-    return skipped or f"{output}: {exporting.export(weights, output)}"
+    return skipped or f"{output}: {exporting.export(weights, output, critic=critic)}"
 
 
 def _skipped(output: str, overwrite: bool, *, source: str) -> str:

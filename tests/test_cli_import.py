@@ -12,6 +12,7 @@ import pytest
 from deblur_jax import cli, models
 from deblur_jax.models import CriticConfig, GeneratorConfig
 from deblur_jax.weights import authors, registry
+from deblur_jax.weights.checkpoints import Checkpoints
 
 
 def import_weights(*arguments):
@@ -161,6 +162,36 @@ def test_the_way_back_is_exact(tmp_path, capsys):
     assert "was skipped" in capsys.readouterr().out
 
 
+def run_with_critic(workdir, critic, config):
+    checkpoints = Checkpoints(workdir)
+    meta = {"generator": GeneratorConfig().to_dict(), "averaged": False}
+    checkpoints.save(7, {"critic": critic, "generator": {"a": np.zeros(2, np.float32)}}, meta)
+    checkpoints.close()
+    fields = {f"critic_{key}": getattr(config, key) for key in ("width", "norm")}
+    model = fields | {"norm_epsilon": config.norm_epsilon, "width": 64}
+    (workdir / "config.json").write_text(json.dumps({"model": model}))
+    return workdir
+
+
+def test_a_runs_critic_is_exported_where_it_is_asked_for(tmp_path, capsys):
+    torch = pytest.importorskip("torch")
+    state = golden_files.load("critic")["state"]
+    critic = authors.read(state, "golden")
+    workdir = run_with_critic(tmp_path / "run", critic.params, critic.config)
+    back = tmp_path / "latest_net_D.pth"
+    assert export_weights(workdir, "--critic", "--output", back) == 0
+    assert capsys.readouterr().out == f"{back}: the authors' critic\n"
+    loaded = torch.load(back, weights_only=True)
+    assert set(loaded) == set(state)
+    for key, value in state.items():
+        np.testing.assert_array_equal(loaded[key].numpy(), value)
+    without = run_with_critic(tmp_path / "without", {}, critic.config)
+    assert export_weights(without, "--critic", "--output", tmp_path / "x.pth") == 1
+    said = capsys.readouterr().err
+    assert f"{without} has no critic: its run trains none" in said and said.count("\n") == 1
+    assert not (tmp_path / "x.pth").exists()
+
+
 def test_exports_that_the_layout_cannot_hold_are_refused(tmp_path, capsys, h5):
     config = GeneratorConfig(width=2, blocks=1, upsample="resize_conv")
     shapes = jax.eval_shape(lambda: models.init_generator(jax.random.key(0), config))
@@ -199,6 +230,10 @@ def bad_files(folder):
     })  # fmt: skip
     torch.save({"a": Call(folder / "made")}, folder / "call.pth")
     torch.save(torch.nn.Linear(2, 2), folder / "module.pth")
+    short = {k: a for k, a in state.items() if not k.startswith("model.11.conv_block")}
+    lacking = save_pth(folder / "l.pth", short)
+    meta = {"model.1.weight": torch.zeros((4, 3, 7, 7), device="meta")}
+    torch.save({k: torch.tensor(a) for k, a in state.items()} | meta, folder / "meta.pth")
     nan = save_pth(folder / "n.pth", state | {"model.1.bias": np.full(4, np.nan, np.float32)})
     return {
         "empty.pth": (b"", "is empty"),
@@ -209,6 +244,11 @@ def bad_files(folder):
         "batch.pth": (batch.read_bytes(), "the key model.2.weight is a batch norm's"),
         "call2.pth": ((folder / "call.pth").read_bytes(), "asks for posix.mkdir, which is not"),
         "module2.pth": ((folder / "module.pth").read_bytes(), "save network.state_dict() instead"),
+        "lacking.pth": (lacking.read_bytes(), "lacks the key model.11.conv_block.1.weight of"),
+        "meta2.pth": (
+            (folder / "meta.pth").read_bytes(),
+            "the tensor model.1.weight has a shape but no values",
+        ),
         "nan.pth": (nan.read_bytes(), "the key model.1.bias has values that are not finite"),
     }
 

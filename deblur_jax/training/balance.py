@@ -6,6 +6,7 @@ weight is proposed by the gradients' norms with respect to the restored pictures
 """
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -45,33 +46,56 @@ def proposal(terms: dict[str, dict[str, float]], wanted: float) -> dict[str, Any
     }
 
 
-def logged(workdir: str | Path, weight: float) -> dict[str, float]:
+def logged(workdir: str | Path, config: Any) -> dict[str, float]:
     """What a run's lines say of the balance: its weight and, once measured, the gradients' ratio.
 
     Args:
       workdir: folder of the run.
-      weight: of the perceptual loss; the measured ratio is rescaled to it.
+      config: the run's configuration.
 
     Returns:
-      `weight/perceptual`, and `weight/gradient_ratio` where the workdir was calibrated; {} without
-      a perceptual loss.
+      `weight/perceptual`, and `weight/gradient_ratio`, rescaled to the run's weights, where the
+      workdir's `calibration.json` was measured with this perceptual loss; {} without one.
 
     Raises:
       UserError: `calibration.json` is there and cannot be read.
     """
-    if not weight:
+    loss = config.loss
+    if not loss.perceptual_weight:
         return {}
+    values = {"weight/perceptual": float(loss.perceptual_weight)}
     path = Path(workdir) / RESULT
-    values = {"weight/perceptual": float(weight)}
-    if path.exists():
-        try:
-            proposed, ratio = (
-                float(json.loads(path.read_text())[k]) for k in ("proposed", "wanted")
-            )
-            values["weight/gradient_ratio"] = ratio * weight / proposed
-        except (OSError, ValueError, KeyError, TypeError, ZeroDivisionError) as error:
-            raise UserError(f"cannot read {path}: {reason(error)}") from error
+    if not path.exists():
+        return values
+    try:
+        found = json.loads(path.read_text())
+        against = found["against"]
+        pulls = [
+            float(loss[f"{name}_weight"]) * float(found["terms"][name]["gradient"])
+            for name in ("perceptual", against)
+        ]
+        same = all(found[key] == value for key, value in setting(config).items())
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+        raise UserError(f"cannot read {path}: {reason(error)}; it may be deleted") from error
+    if not all(0 <= pull < math.inf for pull in pulls):
+        raise UserError(f"cannot read {path}: its gradients are no positive numbers")
+    if same and pulls[1]:
+        values["weight/gradient_ratio"] = pulls[0] / pulls[1]
     return values
+
+
+def setting(config: Any) -> dict[str, Any]:
+    """What a calibration depends on beside the weights: the perceptual loss and the crops."""
+    loss = config.loss
+    return {
+        "perceptual": loss.perceptual,
+        "vgg": loss.vgg,
+        "vgg_source": loss.vgg_source,
+        "vgg_tap": loss.vgg_tap,
+        "vgg_preprocessing": loss.vgg_preprocessing,
+        "crop": config.data.crop,
+        "batch_size": config.train.batch_size,
+    }
 
 
 def summary(found: dict[str, Any]) -> str:

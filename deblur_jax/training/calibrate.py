@@ -12,16 +12,16 @@ import numpy as np
 import optax
 
 from deblur_jax import compiler
-from deblur_jax.atomic import write_text
+from deblur_jax.atomic import refuse_unwritable, write_text
 from deblur_jax.data import training_set
 from deblur_jax.errors import UsageError
 from deblur_jax.training import steps
-from deblur_jax.training.balance import RESULT, proposal, summary
+from deblur_jax.training.balance import RESULT, proposal, setting, summary
 from deblur_jax.training.feed import Feed
 from deblur_jax.training.loop import check_workdir
 from deblur_jax.training.recipe import make_recipe
 from deblur_jax.training.start import start_state
-from deblur_jax.training.state import Recipe, TrainState
+from deblur_jax.training.state import Recipe, TrainState, init_state
 from deblur_jax.training.terms import generator_terms
 from deblur_jax.weights.checkpoints import FOLDER, Checkpoints
 
@@ -49,14 +49,18 @@ def calibrate_run(config: Any, workdir: str | Path) -> dict[str, Any]:
     workdir, wanted = Path(workdir), config.calibrate
     _check(config)
     recipe = make_recipe(config)
+    refuse_unwritable(workdir / RESULT)  # not after minutes of work
     state, step = _state(config, recipe, workdir)
+    # A critic's first updates are to be seen, not held back by a warm-up.
+    recipe = recipe._replace(learning_rate=lambda step: config.train.learning_rate)
     data = training_set.gather(
         config.data, seed=config.seed, report=lambda line: print(line, flush=True)
     )
     feed = Feed(config, recipe, data)
     if config.data.placement == "device" and (refused := feed.place()):
         print(refused, flush=True)
-    updates = wanted.critic_updates if recipe.adversarial and not step else 0
+    untrained = step <= config.train.pretrain_generator_steps  # which leaves the critic alone
+    updates = wanted.critic_updates if recipe.adversarial and untrained else 0
     batches = feed.take(updates + wanted.batches, 0)
     state = _trained_critic(state, recipe, batches, updates)
     terms = _measure(state, recipe, batches)
@@ -64,12 +68,7 @@ def calibrate_run(config: Any, workdir: str | Path) -> dict[str, Any]:
         "step": step,
         "critic_updates": updates,
         "batches": wanted.batches,
-        "vgg": config.loss.vgg,
-        "vgg_source": config.loss.vgg_source,
-        "vgg_tap": config.loss.vgg_tap,
-        "vgg_preprocessing": config.loss.vgg_preprocessing,
-        "crop": config.data.crop,
-        "batch_size": config.train.batch_size,
+        **setting(config),
     }
     write_text(workdir / RESULT, json.dumps(found, indent=2) + "\n")
     print(summary(found), flush=True)
@@ -90,15 +89,15 @@ def _check(config: Any) -> None:
 
 def _state(config: Any, recipe: Recipe, workdir: Path) -> tuple[TrainState, int]:
     """The run's latest state and its step; a fresh one and 0 before the first checkpoint."""
-    state = start_state(config, recipe)
     if not (workdir / FOLDER).is_dir():
-        return state, 0
-    check_workdir(workdir, config)
+        return start_state(config, recipe), 0
     checkpoints = Checkpoints(workdir, read_only=True)
     try:
         step = checkpoints.latest()
         if not step:
-            return state, 0
+            return start_state(config, recipe), 0
+        check_workdir(workdir, config)
+        state = init_state(jax.random.key(config.seed), recipe)
         return TrainState(**checkpoints.restore(step, state._asdict())), step
     finally:
         checkpoints.close()

@@ -63,6 +63,7 @@ def _train(config: Any, recipe: Recipe, workdir: Path, checkpoints: Checkpoints)
         print(f"nothing to do: {workdir} has its {config.train.steps} steps already", flush=True)
         return 0
     # Before the training pairs, which take longer to decode: what is wrong is said early.
+    balance.logged(workdir, config)
     if done:
         state = init_state(jax.random.key(config.seed), recipe)
     else:
@@ -172,7 +173,7 @@ class _Run:
         self._fingerprint = fingerprint
         self._feed, self._checkpoints, self._writers = feed, checkpoints, writers
         self._last = config.train.steps
-        self._balance = balance.logged(workdir, config.loss.perceptual_weight)
+        self._balance = balance.logged(workdir, config)
         self._watch = Watch()
         self._preview = feed.preview()
         self._restore = compiler.jit(

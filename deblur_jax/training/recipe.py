@@ -50,6 +50,10 @@ def make_recipe(config: Any) -> Recipe:
     _choice("train.critic_dropout", train.critic_dropout, CRITIC_DROPOUTS)
     _choice("data.augment", config.data.augment, AUGMENTATIONS)
     # Read only after training: too late to learn of a slip of the pen.
+    if config.evaluate.dropout and not config.model.dropout:
+        raise UsageError(
+            "evaluate.dropout is True, and model.dropout is 0: there is none to leave on"
+        )
     protocols.check(config.evaluate.protocol, config.evaluate.protocol_filter)
     _choice("loss.pixel", loss.pixel, tuple(losses.PIXEL_LOSSES))
     _choice("loss.perceptual", loss.perceptual, tuple(losses.PIXEL_LOSSES))

@@ -19,7 +19,8 @@ def start_state(config: Any, recipe: Recipe) -> TrainState:
 
     Args:
       config: `train.start_from` names weights for the generator (a shipped name, a file, or
-        another run's workdir), `train.start_critic_from` a critic's file; empty draws afresh.
+        another run's workdir), `train.start_critic_from` a critic (a file or a workdir); empty
+        draws afresh.
       recipe: the run's networks.
 
     Raises:

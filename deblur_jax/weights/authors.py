@@ -26,6 +26,7 @@ from deblur_jax.weights.imported import Imported, as_float32, put
 from deblur_jax.weights.tensor_file import flatten
 
 _FIRST_BLOCK = 10  # place of the first residual block
+_SECOND_UP, _TAIL = 3, 7  # places behind the first transposed convolution
 _STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 _DATA_PARALLEL = "module."
 _EPSILON = 1e-5  # of torch.nn.InstanceNorm2d, which the authors leave as it is
@@ -49,13 +50,14 @@ def read(tensors: Mapping[str, Any], source: str) -> Imported:
       source: how errors shall name the file.
 
     Raises:
-      UserError: names the first key that does not belong, does not fit or is missing.
+      UserError: names the first key that does not belong; where all do, the first that is missing;
+        where none is, the first of a wrong shape.
     """
     parallel = bool(tensors) and all(key.startswith(_DATA_PARALLEL) for key in tensors)
     prefix = _DATA_PARALLEL if parallel else ""
     state = {key.removeprefix(prefix): value for key, value in tensors.items()}
     config: GeneratorConfig | CriticConfig
-    if "model.0.weight" in state:  # a generator's first layer is a padding
+    if {"model.0.weight", "model.0.bias"} & state.keys():  # a generator's first layer is a padding
         config = CriticConfig(width=_width(state, "model.0.weight"))
         layout = "the authors' critic"
     else:
@@ -101,6 +103,7 @@ def _generator_config(state: Mapping[str, Any]) -> GeneratorConfig:
     found = (re.fullmatch(r"model\.(\d+)\.conv_block\.(\d+)\.weight", key) for key in state)
     places = [(int(match[1]), int(match[2])) for match in found if match]
     blocks = max((number for number, _ in places), default=_FIRST_BLOCK - 1) - _FIRST_BLOCK + 1
+    blocks = max(blocks, _blocks_before_tail(state))
     within = {place for _, place in places}
     return GeneratorConfig(
         width=_width(state, "model.1.weight"),
@@ -109,6 +112,16 @@ def _generator_config(state: Mapping[str, Any]) -> GeneratorConfig:
         dropout=0.0 if 5 in within and 6 not in within else 0.5,
         block_convolutions=1 if within == {1} else 2,
     )
+
+
+def _blocks_before_tail(state: Mapping[str, Any]) -> int:
+    """How many blocks the last layers leave room for, as a file can lack its last block; or 0."""
+    found = (re.fullmatch(r"model\.(\d+)\.weight", key) for key in state)
+    tail = max((int(match[1]) for match in found if match), default=0)
+    up = tail - _TAIL
+    if all(f"model.{place}.weight" in state for place in (up, up + _SECOND_UP)):
+        return up - _FIRST_BLOCK
+    return 0
 
 
 def _width(state: Mapping[str, Any], key: str) -> int:
@@ -133,8 +146,8 @@ def _convolutions(config: GeneratorConfig | CriticConfig) -> dict[str, tuple[str
             places[f"model.{_FIRST_BLOCK + i}.conv_block.{second}"] = (f"block_{i}_b",)
     after = _FIRST_BLOCK + config.blocks
     places[f"model.{after}"] = ("up_0", "ConvTranspose_0")
-    places[f"model.{after + 3}"] = ("up_1", "ConvTranspose_0")
-    places[f"model.{after + 7}"] = ("tail",)
+    places[f"model.{after + _SECOND_UP}"] = ("up_1", "ConvTranspose_0")
+    places[f"model.{after + _TAIL}"] = ("tail",)
     return places
 
 
@@ -176,22 +189,25 @@ def _check(
     norms = _norms(slots)
     for key, value in state.items():
         place, _, kind = key.rpartition(".")
-        if key in slots:
-            shape, wanted = tuple(value.shape), slots[key].shape
-            if shape != wanted:
-                raise UserError(
-                    f"{source}: the key {prefix}{key} has shape {shape}; {network}, has {wanted}"
-                )
-        elif place in norms and kind in ("weight", "bias"):
+        if key in slots or (place in norms and kind in _STATISTICS):
+            continue
+        # A convolution can stand where a norm should, where layers before it are missing.
+        scale = state.get(f"{place}.weight", value)
+        if place in norms and kind in ("weight", "bias") and np.ndim(scale) == 1:
             raise UserError(
                 f"{source}: the key {prefix}{key} is a batch norm's; networks of the authors are "
                 "read with instance norm alone"
             )
-        elif place not in norms or kind not in _STATISTICS:
-            raise UserError(f"{source}: the key {prefix}{key} does not belong to {network}")
+        raise UserError(f"{source}: the key {prefix}{key} does not belong to {network}")
     for key in slots:
         if key not in state:
             raise UserError(f"{source} lacks the key {prefix}{key} of {network}")
+    for key, slot in slots.items():
+        shape = tuple(state[key].shape)
+        if shape != slot.shape:
+            raise UserError(
+                f"{source}: the key {prefix}{key} has shape {shape}; {network}, has {slot.shape}"
+            )
 
 
 def _norms(slots: Mapping[str, Slot]) -> set[str]:

@@ -4,6 +4,7 @@ A checkpoint holds two items: `state`, a tree of arrays, and `meta`, JSON that s
 the arrays belong to. Saving is asynchronous and atomic: one that was cut off is not listed.
 """
 
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,19 @@ class Checkpoints:
         restored = self._restore(step, meta=ocp.args.JsonRestore())
         return restored["meta"]
 
+    def shapes(self, step: int) -> dict[str, Any]:
+        """The tree of a checkpoint's arrays as `jax.ShapeDtypeStruct`; none of them is read.
+
+        Raises:
+          UserError: the checkpoint is damaged.
+        """
+        with closing(ocp.PyTreeCheckpointHandler()) as handler:
+            try:
+                tree = handler.metadata(self.path / str(step) / "state").tree
+            except (OSError, ValueError, KeyError, TypeError) as error:
+                raise self._cannot_read(step, error) from error
+        return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), tree)
+
     def restore(self, step: int, like: Any) -> Any:
         """The arrays of a checkpoint.
 
@@ -116,10 +130,13 @@ class Checkpoints:
         try:
             return self._manager.restore(step, args=ocp.args.Composite(**items))
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise UserError(
-                f"cannot read checkpoint {step} in {self.path}, which is damaged or incomplete: "
-                f"{_reason(error)}"
-            ) from error
+            raise self._cannot_read(step, error) from error
+
+    def _cannot_read(self, step: int, error: Exception) -> UserError:
+        return UserError(
+            f"cannot read checkpoint {step} in {self.path}, which is damaged or incomplete: "
+            f"{_reason(error)}"
+        )
 
 
 def _reason(error: Exception) -> str:

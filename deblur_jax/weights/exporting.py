@@ -1,5 +1,6 @@
 """Weights of this package as a `.pth` that the code of DeblurGAN's authors loads."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,13 @@ _OUTPUTS = {
 }
 
 
-def export(weights: str, output: str | Path) -> str:
-    """Writes a generator, or a critic's file, in the authors' layout; float32, exactly.
+def export(weights: str, output: str | Path, *, critic: bool = False) -> str:
+    """Writes a generator or a critic in the authors' layout; float32, exactly.
 
     Args:
       weights: a shipped name, a file or a workdir, as `registry.load` takes it; or a critic's file.
       output: the `.pth` to write.
+      critic: takes a workdir's critic; for a critic's file it need not be said.
 
     Returns:
       What was written, in a line.
@@ -28,7 +30,8 @@ def export(weights: str, output: str | Path) -> str:
         cannot be written.
     """
     loaded: Any
-    if tensor_file.kind_of(Path(weights)) == "critic":
+    place = Path(os.path.expanduser(weights))  # noqa: PTH111
+    if critic or tensor_file.kind_of(place) == "critic":
         loaded = registry.load_critic(weights)
         said = "the authors' critic"
     else:

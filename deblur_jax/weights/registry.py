@@ -133,12 +133,20 @@ def save_critic(
 
 
 def load_critic(path: str | Path) -> CriticWeights:
-    """Loads a critic's file.
+    """Loads a critic.
+
+    Args:
+      path: a critic's file, or the workdir of a training run (its latest checkpoint).
 
     Raises:
-      UserError: the file is missing, damaged, or holds something else.
+      UserError: nothing is there, what is there is damaged or holds something else, or the run
+        trains no critic.
     """
-    path = Path(path)
+    path = Path(os.path.expanduser(path))  # noqa: PTH111
+    if os.path.isdir(path):  # noqa: PTH112
+        from deblur_jax.weights.workdir import load_workdir_critic
+
+        return load_workdir_critic(path)
     held = tensor_file.read(path, "critic", CriticConfig)
     params = held.trees.get("params", {})
     shapes = jax.eval_shape(lambda: init_critic(jax.random.key(0), held.config))

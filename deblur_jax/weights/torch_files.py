@@ -33,7 +33,8 @@ def read_state_dict(data: bytes, source: str) -> dict[str, Any]:
       source: how errors shall name it.
 
     Returns:
-      Name to a dense torch tensor on the CPU without a gradient; bfloat16 becomes float32.
+      Name to a dense torch tensor on the CPU without a gradient, of a dtype that NumPy has: floats
+      that it lacks, bfloat16 and those of 8 bits, become float32.
 
     Raises:
       UserError: no PyTorch, a damaged file, one that holds more than tensors, or something else.
@@ -52,8 +53,12 @@ def read_state_dict(data: bytes, source: str) -> dict[str, Any]:
             )
         if value.layout != torch.strided or value.is_quantized or value.is_complex():
             raise UserError(f"{source}: the tensor {name} is sparse, quantised or complex")
-        value = value.detach().cpu()
-        tensors[name] = value.float() if value.dtype == torch.bfloat16 else value
+        if value.is_meta:
+            raise UserError(
+                f"{source}: the tensor {name} has a shape but no values (it was saved from the "
+                "meta device)"
+            )
+        tensors[name] = _in_numpys_dtype(torch, value.detach().cpu(), name, source)
     return tensors
 
 
@@ -67,6 +72,27 @@ def write_state_dict(path: str | Path, tensors: dict[str, np.ndarray]) -> None:
     state = OrderedDict((name, torch.from_numpy(np.array(a))) for name, a in tensors.items())
     with atomic_write(path) as stream:
         torch.save(state, stream)
+
+
+def _in_numpys_dtype(torch: Any, value: Any, name: str, source: str) -> Any:
+    if value.is_floating_point() and value.dtype not in (
+        torch.float16,
+        torch.float32,
+        torch.float64,
+    ):
+        try:
+            return value.float()
+        except RuntimeError as error:  # packed, say two numbers of 4 bits in a byte
+            raise _unreadable(value, name, source) from error
+    try:
+        value.numpy()
+    except (TypeError, RuntimeError) as error:
+        raise _unreadable(value, name, source) from error
+    return value
+
+
+def _unreadable(value: Any, name: str, source: str) -> UserError:
+    return UserError(f"{source}: the tensor {name} is of {value.dtype}, which cannot be read here")
 
 
 def _torch(doing: str) -> Any:

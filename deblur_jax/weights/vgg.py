@@ -7,6 +7,7 @@ file, and verified against its hash whenever it is read.
 
 import hashlib
 import json
+import logging
 import re
 import zipfile
 import zlib
@@ -38,6 +39,8 @@ TORCHVISION_SHA256 = {"vgg19": "dcbb9e9d", "vgg16": "397923af"}
 _TORCH_INDEX = dict(zip((name for name, _ in vgg.LAYERS), (0, 2, 5, 7, 10, 12, 14), strict=True))
 # What NumPy raises for a file that is missing, empty, cut off, damaged, pickled, or a lone array.
 _UNREADABLE = (OSError, EOFError, ValueError, TypeError, zipfile.BadZipFile, zlib.error)
+
+log = logging.getLogger(__name__)
 
 Params = dict[str, dict[str, jax.Array]]
 Tensors = dict[str, np.ndarray]
@@ -78,7 +81,9 @@ def load(
     if source == "random":
         if path:
             raise UsageError(f"loss.vgg_source is 'random', which takes no file such as {path}")
-        return vgg.init_random(jax.random.key(seed))
+        key = jax.random.key(seed)
+        # Two networks of one seed are two draws, as the two files would be.
+        return vgg.init_random(key if network == "vgg19" else jax.random.fold_in(key, 16))
     if path:
         return _as_params(_of_file(Path(path).expanduser(), network, source))
     tensors = _cached(network, source)
@@ -137,9 +142,13 @@ def _of_file(path: Path, network: str, source: str) -> Tensors:
     for layer, shape in vgg.kernel_shapes().items():
         _check(found.tensors, path, network, layer, "kernel", shape)
         _check(found.tensors, path, network, layer, "bias", shape[-1:])
-    if _cached(network, source) is None and (
-        digest(found.tensors) == KNOWN.get((source, network)) or _is_torchvision(path, network)
-    ):
+    known = KNOWN.get((source, network))
+    if known and digest(found.tensors) != known:
+        log.warning(
+            "%s is not the ImageNet %s that %s ships, but holds other weights (sha256 %s…)",
+            path, network.upper(), source, digest(found.tensors)[:12],
+        )  # fmt: skip
+    elif _cached(network, source) is None and (known or _is_torchvision(path, network)):
         _keep(network, source, found.tensors)  # the next run needs no path
     return found.tensors
 
@@ -173,7 +182,7 @@ def _read_npz(path: Path) -> _File:
         for kind in ("kernel", "bias"):
             for separator in "/_.":
                 found = arrays.get(f"{layer}{separator}{kind}")
-                if found is not None:
+                if found is not None and np.issubdtype(found.dtype, np.floating):
                     tensors[f"{layer}/{kind}"] = np.asarray(found, np.float32)
     return _File("keras", _network_of(layers), tensors)
 
@@ -211,10 +220,9 @@ def _read_pth(path: Path) -> _File:
         for kind, name in (("kernel", "weight"), ("bias", "bias")):
             value = state.get(f"features.{index}.{name}")
             if value is not None:
-                array = value.float().numpy()
-                tensors[f"{layer}/{kind}"] = (
-                    array.transpose(2, 3, 1, 0) if name != "bias" else array
-                )
+                array = value.float().numpy()  # a kernel is [outputs, inputs, 3, 3]
+                turned = array.transpose(2, 3, 1, 0) if array.ndim == 4 else array
+                tensors[f"{layer}/{kind}"] = turned
     has = {index for index in (16, 17) if f"features.{index}.weight" in state}
     return _File("torchvision", {16: "vgg19", 17: "vgg16"}.get(min(has, default=0)), tensors)
 
@@ -300,7 +308,7 @@ def _read_kept(path: Path) -> _File:
             words = json.loads(file.metadata()["vgg"])
             tensors = {name: file.get_tensor(name) for name in _names()}
             found = _File(words["source"], words["network"], tensors)
-            wanted = KNOWN.get((found.source, words["network"]), words["sha256"])
+            wanted = KNOWN.get((found.source, words["network"]), str(words["sha256"]))
     except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
         raise _cannot_read(path, error) from error
     if digest(tensors) != wanted:

@@ -99,22 +99,71 @@ def test_a_run_s_lines_say_weight_and_ratio(tmp_path: Path) -> None:
         **{"train.steps": 2, "train.log_every": 1, "train.images_every": 0,
            "train.pretrain_generator_steps": 2}
     )  # fmt: skip
-    measured = {"proposed": 0.5, "wanted": 1.0}
-    (tmp_path / "calibration.json").write_text(json.dumps(measured))
+    write_calibration(config, tmp_path)
     assert train(config, tmp_path) == 0
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert len(lines) == 2
     for line in lines:
         assert line["weight/perceptual"] == 2.0
-        assert line["weight/gradient_ratio"] == pytest.approx(4.0)  # 2.0 where 0.5 would be even
+        # 2.0 times 0.5 against the configuration's 0.01 times 0.25
+        assert line["weight/gradient_ratio"] == pytest.approx(400.0)
 
 
-def test_lines_without_a_calibration(tmp_path: Path) -> None:
-    assert balance.logged(tmp_path, 0.0) == {}
-    assert balance.logged(tmp_path, 3.0) == {"weight/perceptual": 3.0}
-    (tmp_path / "calibration.json").write_text("{}")
-    with pytest.raises(UserError, match=r"cannot read .*calibration\.json"):
-        balance.logged(tmp_path, 3.0)
+def write_calibration(config: Any, workdir: Path, **changes: Any) -> None:
+    terms = {"perceptual": term(9.0, 0.5), "adversarial": term(9.0, 0.25)}
+    found = {"terms": terms, "against": "adversarial"} | balance.setting(config) | changes
+    (workdir / "calibration.json").write_text(json.dumps(found))
+
+
+def test_the_ratio_is_of_this_loss_or_left_out(tmp_path: Path) -> None:
+    config = small_config()
+    assert balance.logged(tmp_path, config) == {"weight/perceptual": 2.0}
+    write_calibration(config, tmp_path, vgg_source="keras")
+    assert balance.logged(tmp_path, config) == {"weight/perceptual": 2.0}
+    write_calibration(config, tmp_path)
+    config.loss.adversarial_weight = 0.5
+    assert balance.logged(tmp_path, config)["weight/gradient_ratio"] == pytest.approx(8.0)
+    config.loss.perceptual_weight = 0.0
+    assert balance.logged(tmp_path, config) == {}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{}",
+        '{"terms": {',
+        "[" * 100_000,
+        json.dumps(
+            {
+                "against": "pixel",
+                "terms": {"perceptual": term(1.0, float("nan")), "pixel": term(1.0, 1.0)},
+            }
+            | balance.setting(tiny.get_config())
+        ),
+        '{"against": "pixel", "terms": {"perceptual": {"gradient": 1' + "0" * 401 + "}}}",
+    ],
+)
+def test_a_calibration_that_is_damaged_is_one_sentence(tmp_path: Path, text: str) -> None:
+    (tmp_path / "calibration.json").write_text(text)
+    with pytest.raises(UserError, match=r"cannot read .*calibration\.json") as raised:
+        balance.logged(tmp_path, small_config())
+    assert "\n" not in str(raised.value)
+
+
+def test_a_critic_that_was_not_trained_yet_is_trained_first(tmp_path: Path) -> None:
+    """By a run that only pretrained, and at the rate itself, whatever warm-up there is."""
+    config = small_config(
+        **{"train.steps": 2, "train.pretrain_generator_steps": 4, "train.images_every": 0}
+    )
+    config.loss.vgg_source = "random"
+    config.train.warmup_steps = 10_000
+    assert train(config, tmp_path / "run") == 0
+    found = calibrate.calibrate_run(config, tmp_path / "run")
+    assert (found["step"], found["critic_updates"]) == (2, 1)
+    config.calibrate.critic_updates = 0
+    without = calibrate.calibrate_run(config, tmp_path / "run")
+    gradients = [f["terms"]["adversarial"]["gradient"] for f in (found, without)]
+    assert abs(gradients[0] - gradients[1]) > 1e-3 * gradients[1]
 
 
 @pytest.mark.parametrize(

@@ -166,6 +166,7 @@ def test_another_network_in_the_workdir_is_refused_by_field(pairs: Path, tmp_pat
         ({"train.critic_dropout": "some"}, "train.critic_dropout is 'some'"),
         ({"train.decay_every": 0}, "train.decay_every is 0"),
         ({"evaluate.protocol": "third"}, "no protocol 'third'"),
+        ({"evaluate.dropout": True, "model.dropout": 0.0}, "evaluate.dropout is True, and"),
     ],
 )
 def test_what_is_wrong_is_said_before_anything_is_written(

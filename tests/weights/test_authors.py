@@ -186,6 +186,35 @@ def test_partial_and_foreign_files_are_named_with_their_first_wrong_key():
     assert "the key model.14.weight does not belong to the authors' critic" in error_of(deeper)
 
 
+@pytest.mark.parametrize("second", [5, 6, None])
+def test_a_file_without_its_last_blocks_lacks_their_keys(second):
+    for gone in (("12",), ("11", "12"), ("10", "11", "12")):
+        state = {key: a for key, a in STATE(2, 3, second).items() if key.split(".")[1] not in gone}
+        message = error_of(state)
+        assert f"lacks the key model.{gone[0]}.conv_block.1.weight of" in message
+        assert "width 2" in message
+
+
+def test_a_convolution_in_a_norms_place_is_no_batch_norm():
+    state = STATE(2, 3)
+    for key in ("model.12.conv_block.1", "model.12.conv_block.6", "model.20"):
+        del state[f"{key}.weight"], state[f"{key}.bias"]
+    for first in (list(state), list(state)[::-1]):  # also where the bias comes first
+        message = error_of({key: state[key] for key in first})
+        assert "batch norm" not in message
+        assert "the key model.13." in message or "the key model.16." in message
+        assert "does not belong to the authors' generator of 2018" in message
+
+
+def test_what_is_missing_is_named_before_shapes_that_follow_from_it():
+    for state, key in (
+        (STATE(2, 3), "model.1.weight"),
+        (numpy_states.critic(2), "model.0.weight"),
+    ):
+        del state[key]
+        assert f"lacks the key {key} of" in error_of(state)
+
+
 def test_a_batch_norm_is_named():
     state = {}
     for key, value in STATE(2, 1).items():

@@ -86,6 +86,26 @@ def test_parameters_and_small_floats_become_arrays():
         assert array.dtype == dtype and array.tolist() == [1.5, -2.0]
 
 
+def test_floats_of_eight_bits_become_float32():
+    torch = pytest.importorskip("torch")
+    # By hand: sign, exponent, fraction of each format's 1.5 and -2.
+    for name, bits in {"float8_e4m3fn": (0x3C, 0xC0), "float8_e5m2": (0x3E, 0xC0)}.items():
+        small = torch.tensor(bits, dtype=torch.uint8).view(getattr(torch, name))
+        array = np.asarray(torch_files.read_state_dict(written({"w": small}), "net.pth")["w"])
+        assert array.dtype == np.float32 and array.tolist() == [1.5, -2.0]
+
+
+def test_tensors_that_numpy_cannot_hold_are_named():
+    torch = pytest.importorskip("torch")
+    meta = torch.zeros(2, device="meta")
+    message = error_of(written({"a": torch.zeros(1), "w": meta}))
+    assert "the tensor w has a shape but no values" in message
+    packed = getattr(torch, "float4_e2m1fn_x2", None)  # since PyTorch 2.8
+    if packed is not None:
+        message = error_of(written({"w": torch.zeros(2, dtype=torch.uint8).view(packed)}))
+        assert "the tensor w is of torch.float4_e2m1fn_x2, which cannot be read" in message
+
+
 @pytest.mark.parametrize("zipped", [True, False], ids=["zip", "legacy"])
 def test_a_call_in_a_pickle_is_not_made(tmp_path, zipped):
     value = tensors() | {"c": Call(tmp_path / "made")}

@@ -2,6 +2,7 @@
 
 import hashlib
 import itertools
+import json
 from pathlib import Path
 
 import h5py
@@ -246,6 +247,36 @@ def test_a_random_network_is_had_only_by_its_name(tmp_path):
         assert not first[layer]["bias"].any()
     with pytest.raises(UsageError, match=r"takes no file such as a.npz"):
         vgg.load(source="random", path="a.npz")
+
+
+def test_two_random_networks_of_one_seed_differ():
+    first, second = (vgg.load(name, "random") for name in vgg.NETWORKS)
+    assert np.abs(first["block3_conv3"]["kernel"] - second["block3_conv3"]["kernel"]).max() > 0.01
+
+
+def test_files_of_odd_contents_are_one_sentence(arrays, tmp_path):
+    text = arrays | {"block1_conv1/kernel": np.array(["a", "b"])}
+    with pytest.raises(UserError, match="has no kernel of shape"):
+        vgg.load(path=save_npz(tmp_path / "text.npz", text))
+    from safetensors.numpy import save_file
+
+    words = json.dumps({"network": "vgg19", "source": "keras", "sha256": 12})
+    save_file(arrays, tmp_path / "odd.safetensors", metadata={"vgg": words})
+    with pytest.raises(UserError, match="is damaged"):
+        vgg.load(path=tmp_path / "odd.safetensors")
+    torch = pytest.importorskip("torch")
+    torch.save({"features.0.weight": torch.zeros(3)}, tmp_path / "flat.pth")
+    with pytest.raises(UserError, match=r"flat\.pth has no kernel of shape"):
+        vgg.load("vgg19", "torchvision", tmp_path / "flat.pth")
+
+
+def test_other_weights_than_the_known_ones_are_said_to_be(arrays, tmp_path, caplog, cache):
+    assert_holds(vgg.load(path=save_npz(tmp_path / "mine.npz", arrays)), arrays)
+    assert "mine.npz is not the ImageNet VGG19 that keras ships" in caplog.text
+    assert not cache.exists()
+    caplog.clear()
+    vgg.load("vgg16", path=tmp_path / "mine.npz")  # nothing is known of it
+    assert not caplog.text
 
 
 def test_words_that_do_not_exist_are_refused():
