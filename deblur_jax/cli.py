@@ -327,7 +327,7 @@ def _evaluate(args: argparse.Namespace) -> int:
 
 def _kernel_study(args: argparse.Namespace) -> int:
     from deblur_jax import commands
-    from deblur_jax.evaluation.kernel_findings import table
+    from deblur_jax.evaluation.kernel_study.findings import table
     from deblur_jax.progress import Reporter
 
     with Reporter() as reporter:

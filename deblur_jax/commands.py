@@ -19,8 +19,8 @@ from deblur_jax.data.store import stores_at_hand
 from deblur_jax.errors import UsageError, UserError
 from deblur_jax.evaluation.device import device_name
 from deblur_jax.evaluation.evaluate import evaluate_pairs, write_results
-from deblur_jax.evaluation.kernel_study import FILE as STUDY_FILE
-from deblur_jax.evaluation.kernel_study import Study, find_pictures, study_kernels
+from deblur_jax.evaluation.kernel_study.study import FILE as STUDY_FILE
+from deblur_jax.evaluation.kernel_study.study import Study, find_pictures, study_kernels
 from deblur_jax.images import Picture
 from deblur_jax.restore.files import Progress, Summary, process_files
 from deblur_jax.restore.restorer import Restorer

@@ -26,7 +26,6 @@ from deblur_jax import images
 from deblur_jax.blur import blur_picture
 from deblur_jax.data.pairs import Pair
 from deblur_jax.errors import UserError
-from deblur_jax.evaluation.artefacts import artefacts
 from deblur_jax.evaluation.evaluate import (
     Restores,
     TimedRestorer,
@@ -34,6 +33,7 @@ from deblur_jax.evaluation.evaluate import (
     picture_table,
     write_results,
 )
+from deblur_jax.evaluation.metrics.artefacts import artefacts
 from deblur_jax.evaluation.results import without_scores
 from deblur_jax.images.side_by_side import side_by_side
 from deblur_jax.web.page import Shown, write_page

@@ -11,8 +11,8 @@ from deblur_jax.data import protocols
 from deblur_jax.data.pairs import Pair, pair_size, read_pair
 from deblur_jax.errors import UsageError, UserError
 from deblur_jax.evaluation import metrics
-from deblur_jax.evaluation.artefacts import artefacts
 from deblur_jax.evaluation.device import device_name
+from deblur_jax.evaluation.metrics.artefacts import artefacts
 from deblur_jax.evaluation.results import picture_table, summarise, summary, write_results
 
 __all__ = [

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from deblur_jax.atomic import write_text
-from deblur_jax.evaluation.artefacts import ARTEFACT_KEYS
+from deblur_jax.evaluation.metrics.artefacts import ARTEFACT_KEYS
 
 SCHEMA = 1
 SCORES = {  # and how the terminal's table calls them

@@ -10,9 +10,9 @@ from skimage import data
 
 from deblur_jax import images
 from deblur_jax.errors import UserError
-from deblur_jax.evaluation import kohler
-from deblur_jax.evaluation.kohler import best_of, compare, evaluate_kohler
-from deblur_jax.evaluation.kohler_folder import KohlerPicture
+from deblur_jax.evaluation.kohler import benchmark as kohler
+from deblur_jax.evaluation.kohler.benchmark import best_of, compare, evaluate_kohler
+from deblur_jax.evaluation.kohler.folder import KohlerPicture
 
 LUMINANCE = np.array([0.299, 0.587, 0.114])
 

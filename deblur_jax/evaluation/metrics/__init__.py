@@ -16,11 +16,11 @@ Pictures of one shape compile once.
 
 import numpy as np
 
-from deblur_jax.evaluation.cw_ssim import cw_ssim_1d
-from deblur_jax.evaluation.ms_ssim import ms_ssim
-from deblur_jax.evaluation.psnr import psnr, psnr_of_floats
-from deblur_jax.evaluation.ssim import ssim, ssim_luminance, ssim_matlab3d
-from deblur_jax.evaluation.window import WINDOW
+from deblur_jax.evaluation.metrics.cw_ssim import cw_ssim_1d
+from deblur_jax.evaluation.metrics.ms_ssim import ms_ssim
+from deblur_jax.evaluation.metrics.psnr import psnr, psnr_of_floats
+from deblur_jax.evaluation.metrics.ssim import ssim, ssim_luminance, ssim_matlab3d
+from deblur_jax.evaluation.metrics.window import WINDOW
 
 __all__ = [
     "WINDOW",

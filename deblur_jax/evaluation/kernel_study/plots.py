@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from deblur_jax.atomic import write_text
-from deblur_jax.evaluation.kernel_findings import KERNELS, SIZES
+from deblur_jax.evaluation.kernel_study.findings import KERNELS, SIZES
 
 Scale = Callable[[float], float]  # from a value to its height in the file
 WIDTH, HEIGHT = 640, 400

@@ -26,9 +26,9 @@ import numpy as np
 
 from deblur_jax import images
 from deblur_jax.errors import UserError
-from deblur_jax.evaluation.kohler_folder import KohlerPicture
-from deblur_jax.evaluation.kohler_ssim import SMALLEST, kohler_ms_ssim
-from deblur_jax.evaluation.window import PEAK, check_pair
+from deblur_jax.evaluation.kohler.folder import KohlerPicture
+from deblur_jax.evaluation.kohler.ms_ssim import SMALLEST, kohler_ms_ssim
+from deblur_jax.evaluation.metrics.window import PEAK, check_pair
 
 LUMINANCE = (0.299, 0.587, 0.114)
 SIDES = ("blurred", "restored")

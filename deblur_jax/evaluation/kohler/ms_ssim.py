@@ -14,8 +14,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from deblur_jax.evaluation.ms_ssim import WEIGHTS
-from deblur_jax.evaluation.window import C1, C2, WINDOW, raw_moments, windowed
+from deblur_jax.evaluation.metrics.ms_ssim import WEIGHTS
+from deblur_jax.evaluation.metrics.window import C1, C2, WINDOW, raw_moments, windowed
 
 # Analysis low-pass of Cohen, Daubechies and Feauveau's 9/7 wavelet, from its middle outwards.
 HALF_OF_9_7 = (

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from deblur_jax.evaluation.window import check_pair
+from deblur_jax.evaluation.metrics.window import check_pair
 from deblur_jax.training import guards
 
 ARTEFACT_KEYS = ("shift_red", "shift_green", "shift_blue", "clipped", "grid")

@@ -6,7 +6,7 @@ from PIL import Image
 from scipy import ndimage, signal
 from skimage import data
 
-from deblur_jax.evaluation.ms_ssim import SMALLEST, WEIGHTS, ms_ssim
+from deblur_jax.evaluation.metrics.ms_ssim import SMALLEST, WEIGHTS, ms_ssim
 
 
 def gray(picture: np.ndarray) -> np.ndarray:

@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from deblur_jax.evaluation.luminance import luminance
-from deblur_jax.evaluation.window import (
+from deblur_jax.evaluation.metrics.luminance import luminance
+from deblur_jax.evaluation.metrics.window import (
     WINDOW,
     check_pair,
     factors,

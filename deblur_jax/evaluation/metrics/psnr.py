@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from deblur_jax.evaluation.window import PEAK, check_pair
+from deblur_jax.evaluation.metrics.window import PEAK, check_pair
 
 Rounding = Literal["round", "truncate", "none"]
 ROUNDINGS: tuple[str, ...] = get_args(Rounding)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from deblur_jax.errors import UsageError, UserError
-from deblur_jax.evaluation.kohler_folder import EVERY, LEFT_OUT, find_kohler
+from deblur_jax.evaluation.kohler.folder import EVERY, LEFT_OUT, find_kohler
 
 ONLY = [(1, 3), (4, 12)]
 

@@ -11,8 +11,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from deblur_jax.evaluation.luminance import luminance
-from deblur_jax.evaluation.window import WINDOW, check_pair, factors, raw_moments, windowed
+from deblur_jax.evaluation.metrics.luminance import luminance
+from deblur_jax.evaluation.metrics.window import WINDOW, check_pair, factors, raw_moments, windowed
 
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # the paper's, from its viewers; sum 1.0001
 SMALLEST = WINDOW * 2 ** (len(WEIGHTS) - 1)  # pixels; the authors' script refuses less

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from deblur_jax.evaluation.luminance import luminance
+from deblur_jax.evaluation.metrics.luminance import luminance
 
 WIDTHS = 30  # wavelet widths 1..30 and K are pyssim's defaults
 K = 0.01

@@ -14,9 +14,10 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from deblur_jax import images
 from deblur_jax.blur import blur_picture
 from deblur_jax.errors import UsageError, UserError
-from deblur_jax.evaluation import kernel_findings as findings
-from deblur_jax.evaluation import kernel_plots, kernel_sheets
-from deblur_jax.evaluation.kernel_study import (
+from deblur_jax.evaluation.kernel_study import findings
+from deblur_jax.evaluation.kernel_study import plots as kernel_plots
+from deblur_jax.evaluation.kernel_study import sheets as kernel_sheets
+from deblur_jax.evaluation.kernel_study.study import (
     FILE,
     find_pictures,
     measure,
@@ -331,7 +332,7 @@ def test_the_pictures_of_a_folder(tmp_path):
 
 
 def test_many_pictures_have_few_sheets(tmp_path, monkeypatch):
-    monkeypatch.setattr("deblur_jax.evaluation.kernel_study.MAX_SHEETS", 2)
+    monkeypatch.setattr("deblur_jax.evaluation.kernel_study.study.MAX_SHEETS", 2)
     for name in ("a.png", "b.png", "c.png"):
         images.write(tmp_path / "photos" / name, picture(0))
     jobs = find_pictures(str(tmp_path / "photos"), "out")

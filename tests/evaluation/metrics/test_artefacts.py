@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from deblur_jax.evaluation.artefacts import artefacts
+from deblur_jax.evaluation.metrics.artefacts import artefacts
 
 
 @pytest.fixture

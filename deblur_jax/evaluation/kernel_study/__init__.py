@@ -1,0 +1,1 @@
+"""Section 5.3 of the Columbia report: three kernels, three sizes, restored and measured."""
