@@ -83,6 +83,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_kernel_study(
         add("kernel-study", _kernel_study, "blur sharp pictures by three kernels and restore them")
     )
+    _add_report(add("report", _report, "make a page, Markdown, CSV and plots of what was measured"))
     _add_make_pairs(
         add("make-pairs", _make_pairs, "average the frames of videos to pairs, as GoPro was made")
     )
@@ -199,6 +200,30 @@ def _add_kernel_study(command: argparse.ArgumentParser) -> None:
     command.add_argument("--limit", type=int, metavar="N", help="study only the first N pictures")
     command.add_argument("--overwrite", action="store_true", help="replace a study that exists")
     _add_model(command)
+
+
+def _add_report(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--results",
+        nargs="+",
+        default=[],
+        metavar="[NAME=]FILE",
+        help="results.json, kernel_study.json, a benchmark's JSON, metrics.jsonl or a workdir; "
+        "NAME= gives the model another name",
+    )
+    command.add_argument(
+        "--output",
+        required=True,
+        metavar="DIR",
+        help="gets index.html, report.md, tables/ (CSV) and plots/ (SVG)",
+    )
+    command.add_argument(
+        "--weights",
+        metavar="NAME|PATH",
+        help="first measure the kernel study and pictures of other kinds with these weights",
+    )
+    command.add_argument("--precision", choices=("float32", "bfloat16"), default="float32")
+    command.add_argument("--overwrite", action="store_true", help="replace a report that exists")
 
 
 def _add_make_pairs(command: argparse.ArgumentParser) -> None:
@@ -348,6 +373,23 @@ def _kernel_study(args: argparse.Namespace) -> int:
     print(textwrap.fill(study.document["conclusion"], 100))
     print(f"{args.output}: {study.summary}")
     return 1 if study.summary.failed else 0
+
+
+def _report(args: argparse.Namespace) -> int:
+    from deblur_jax import commands
+    from deblur_jax.progress import Reporter
+
+    with Reporter() as reporter:
+        said = commands.report(
+            args.results,
+            args.output,
+            weights=args.weights,
+            precision=args.precision,
+            overwrite=args.overwrite,
+            progress=reporter.item,
+        )
+    print(said)
+    return 0
 
 
 def _make_pairs(args: argparse.Namespace) -> int:

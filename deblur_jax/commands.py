@@ -230,6 +230,60 @@ def kernel_study(
     return study_kernels(jobs, output, restorer, about=about, progress=progress)
 
 
+def report(
+    results: Sequence[str],
+    output: str,
+    *,
+    weights: str | None = None,
+    precision: str = "float32",
+    overwrite: bool = False,
+    progress: Callable[[int, int, str], None] | None = None,
+) -> str:
+    """Builds a report's page, Markdown, CSV and plots; returns what was written, in a line.
+
+    With `weights`, pictures of other kinds and the kernel study are measured first, into
+    `measured/` there, unless the same weights left them there. A report that exists is left alone
+    unless `overwrite`.
+
+    Raises:
+      UsageError: neither files nor weights, a file that is not there, an output that is a file.
+      UserError: a file that cannot be read or is damaged, an unwritable output.
+    """
+    from deblur_jax.report.build import PAGE, build  # brings matplotlib and jinja2
+
+    if not results and weights is None:
+        raise UsageError("name the files to report on (--results), or weights to measure first")
+    folder = Path(output)
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{output} is a file; name a folder for the report")
+    if (folder / PAGE).exists() and not overwrite:
+        return f"{folder / PAGE}: exists and was skipped (--overwrite replaces it)"
+    refuse_unwritable(folder / PAGE)
+    files = list(results)
+    if weights is not None:
+        files += _measured_figures(folder / "measured", weights, precision, overwrite, progress)
+    return f"{build(files, output)}: written"
+
+
+def _measured_figures(
+    folder: Path,
+    weights: str,
+    precision: str,
+    again: bool,
+    progress: Callable[[int, int, str], None] | None,
+) -> list[str]:
+    from deblur_jax.evaluation.figures import measure_figures
+
+    restorer = Restorer(registry.load(weights), precision=precision)
+    about = {
+        "precision": precision,
+        "dropout": None,
+        "command": shlex.join(["deblur-jax", "report", "--weights", weights]),
+    }
+    paths = measure_figures(folder, restorer, about=about, again=again, progress=progress)
+    return [str(path) for path in paths]
+
+
 def import_weights(
     path: str, output: str, *, output_mode: str | None = None, overwrite: bool = False
 ) -> str:

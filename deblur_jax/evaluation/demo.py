@@ -36,7 +36,7 @@ from deblur_jax.evaluation.evaluate import (
 from deblur_jax.evaluation.metrics.artefacts import artefacts
 from deblur_jax.evaluation.results import without_scores
 from deblur_jax.images.side_by_side import side_by_side
-from deblur_jax.web.page import Shown, write_page
+from deblur_jax.web.demo_page import Shown, write_page
 
 
 @dataclass(frozen=True)

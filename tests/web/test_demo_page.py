@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from deblur_jax.web import page
+from deblur_jax.web import demo_page as page
 
 NASTY = "<b>\"R&D'</b>"
 
@@ -70,8 +70,10 @@ def built(results: dict, pictures: list[page.Shown]) -> tuple[str, Elements]:
 def test_each_picture_stands_there_with_a_named_slider(results: dict, pictures: list) -> None:
     _, found = built(results, pictures)
     sources = [image["src"] for image in found.all("img")]
-    assert sources[:2] == ["cat_restored.png", "blur/cat.png"]
-    assert sources[4:] == ["clock_restored.png", "clock.png"]
+    assert sources[:3] == ["blur/cat.png", "cat_restored.png", "sharp/cat.png"]
+    assert sources[6:] == ["clock.png", "clock_restored.png"]
+    shown = [(image["data-layer"], image["class"]) for image in found.all("img")]
+    assert shown[:3] == [("blurred", "left"), ("restored", "right"), ("sharp", "")]
     assert all(image["alt"] and image["width"] == "60" for image in found.all("img"))
     sliders = [slider for slider in found.all("input") if slider["type"] == "range"]
     assert [slider["aria-label"] for slider in sliders] == [
@@ -109,7 +111,7 @@ def test_names_and_addresses_are_escaped(results: dict, pictures: list) -> None:
     assert NASTY not in text
     assert found.words.count(NASTY) >= 4
     assert found.all("img")[3]["src"] == "a%20%22b%22%20%231.png"
-    assert found.all("img")[2]["alt"] == f"{NASTY}, restored"
+    assert found.all("img")[4]["alt"] == f"{NASTY}, restored"
 
 
 def test_nothing_comes_from_elsewhere(results: dict, pictures: list) -> None:
@@ -122,9 +124,9 @@ def test_nothing_comes_from_elsewhere(results: dict, pictures: list) -> None:
 
 def test_the_choice_of_the_sharp_side_needs_a_sharp_side(results: dict, pictures: list) -> None:
     _, found = built(results, pictures)
-    boxes = [box for box in found.all("div") if "data-blurred" in box]
-    assert [box.get("data-sharp") for box in boxes] == ["sharp/cat.png", "d.png", None]
-    assert len([radio for radio in found.all("input") if radio["type"] == "radio"]) == 2
+    radios = [radio for radio in found.all("input") if radio["type"] == "radio"]
+    assert [radio["value"] for radio in radios] == ["blurred", "restored", "sharp"] * 2
+    assert [radio["value"] for radio in radios if "checked" in radio] == ["blurred", "restored"]
     _, alone = built(results, pictures[2:])
     assert not [radio for radio in alone.all("input") if radio["type"] == "radio"]
 

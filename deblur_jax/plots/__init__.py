@@ -1,0 +1,5 @@
+"""Plots as SVG text, for a file of their own or inside a page: data in, drawing out."""
+
+from deblur_jax.plots.drawings import Line, gains, groups, lines, points
+
+__all__ = ["Line", "gains", "groups", "lines", "points"]

@@ -1,0 +1,1 @@
+"""Reports: measured files in, one page, Markdown, CSV and plots out. Nothing is measured here."""

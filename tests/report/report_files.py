@@ -1,0 +1,89 @@
+"""Measured files as a report takes them, made up for its tests."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from deblur_jax import images
+
+SCORES = ("psnr", "ssim", "ssim_matlab3d", "cw_ssim_1d", "ssim_luminance", "ms_ssim")
+
+
+def scores(psnr: float | None, ssim: float | None) -> dict[str, Any]:
+    return dict.fromkeys(SCORES) | {"psnr": psnr, "ssim": ssim}
+
+
+def evaluation(
+    gains: dict[str, float],
+    *,
+    name: str = "default",
+    dataset: str = "frames",
+    protocol: str = "full",
+    **more: Any,
+) -> dict[str, Any]:
+    """Pictures of 20, 21, 22, ... dB blurred and the given gains, each its own scene."""
+    entries = []
+    for number, (picture, gain) in enumerate(gains.items()):
+        entries.append(
+            {
+                "name": picture,
+                "scene": picture.partition("/")[0],
+                "height": 40,
+                "width": 60,
+                "blurred": scores(20.0 + number, 0.5),
+                "restored": scores(20.0 + number + gain, 0.5 + gain / 10),
+                "artefacts": {"shift_red": 0.25, "shift_green": -0.5, "shift_blue": 0.0,
+                              "clipped": 0.0, "grid": 1.5},
+                "seconds": 0.5 + number,
+            }
+        )  # fmt: skip
+    means = {
+        side: {
+            key: float(np.mean([e[side][key] for e in entries]))
+            if key in ("psnr", "ssim")
+            else None
+            for key in SCORES
+        }
+        for side in ("blurred", "restored")
+    }
+    return {
+        "schema": 1,
+        "protocol": protocol,
+        "dataset": dataset,
+        "weights": {"name": name, "sha256": name * 3},
+        "device": "cpu: made up",
+        "count": len(entries),
+        **means,
+        "seconds_per_image": {"median": 0.75, "p90": 1.5, "first_with_compilation": 9.0},
+        "per_image": entries,
+    } | more
+
+
+def write(path: Path, document: Any) -> str:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(document), encoding="utf-8")
+    return str(path)
+
+
+def keep_pictures(folder: Path, document: dict[str, Any], seed: int = 0) -> None:
+    """Adds pictures to every entry, as an evaluation keeps them; noise, the blurred one flat."""
+    rng = np.random.default_rng(seed)
+    for entry in document["per_image"]:
+        sharp = rng.integers(0, 256, (entry["height"], entry["width"], 3), np.uint8)
+        layers = {"sharp": sharp, "restored": sharp // 2 + 32, "blurred": np.full_like(sharp, 128)}
+        entry["pictures"] = {}
+        for side, picture in layers.items():
+            place = f"kept/{document['weights']['name']}/{entry['name']}/{side}.png"
+            images.write(folder / place, picture)
+            entry["pictures"][side] = place
+
+
+def latency(height: int, width: int, seconds: float, **more: Any) -> dict[str, Any]:
+    return {
+        "device": "cpu: made up", "height": height, "width": width, "batch": 1,
+        "precision": "float32", "compile_s": 1.0, "runs": 9, "median_s": seconds,
+        "p10_s": seconds, "p90_s": seconds, "gflop": 1.0, "gflop_per_s": 1 / seconds,
+        "peak_memory_mb": 10.0, "paper_s": 0.85, "report_s": 0.97,
+    } | more  # fmt: skip
