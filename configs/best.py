@@ -15,6 +15,7 @@ from configs import default
 def get_config() -> ConfigDict:
     """See the module's docstring."""
     config = default.get_config()
+    config.preset = "best"
     config.data.augment = "dihedral"
     config.model.dropout = 0.0
     config.model.upsample = "pixel_shuffle"

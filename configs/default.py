@@ -9,6 +9,8 @@ from ml_collections import ConfigDict
 def get_config() -> ConfigDict:
     """The paper's configuration, for a folder of pairs that `data.pairs` names."""
     config = ConfigDict()
+    # Name of the preset, which weights and their scores carry along.
+    config.preset = "default"
     config.seed = 0  # of parameters, data order, crops, dropout and alpha
 
     config.data = data = ConfigDict()

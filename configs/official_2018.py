@@ -24,6 +24,7 @@ EPOCH = 2103  # pairs of GoPro's training set, one an update
 def get_config() -> ConfigDict:
     """See the module's docstring."""
     config = default.get_config()
+    config.preset = "official_2018"
     config.data.protocol = "half"
     config.data.crop_last = False
     loss = config.loss

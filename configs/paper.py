@@ -23,6 +23,7 @@ from configs import default
 def get_config() -> ConfigDict:
     """See the module's docstring."""
     config = default.get_config()
+    config.preset = "paper"
     config.data.protocol = "half"
     config.train.average_decay = 0.0
     config.evaluate.protocol = "half"

@@ -23,6 +23,7 @@ EPOCH = 2103  # pairs of GoPro's training set
 def get_config() -> ConfigDict:
     """See the module's docstring."""
     config = default.get_config()
+    config.preset = "seed_code"
     data = config.data
     data.protocol = "resize256"
     data.protocol_filter = "nearest"

@@ -28,6 +28,7 @@ def get_config(variant: str = "vgg19") -> ConfigDict:
     if variant not in VARIANTS:
         raise ValueError(f"seed_report has no variant {variant!r}; it has {', '.join(VARIANTS)}")
     config = seed_code.get_config()
+    config.preset = f"seed_report:{variant}"
     config.model.output = "average"
     config.loss.perceptual = "mse"
     train = config.train

@@ -22,6 +22,7 @@ from configs import default
 def get_config() -> ConfigDict:
     """See the module's docstring."""
     config = default.get_config()
+    config.preset = "small"
     data = config.data
     data.placement = "device"
     data.crop = 128

@@ -14,6 +14,7 @@ from configs import default
 def get_config() -> ConfigDict:
     """See the module's docstring."""
     config = default.get_config()
+    config.preset = "tiny"
     data = config.data
     data.placement = "device"
     data.crop = 64

@@ -23,8 +23,9 @@ def test_presets_override_fields_that_exist(name: str) -> None:
     module = importlib.import_module(f"configs.{name}")
     config = module.get_config()
     assert set(config.keys()) == set(default.get_config().keys())
+    assert config.preset.partition(":")[0] == name
     for group, fields in default.get_config().items():
-        if group != "seed":
+        if group not in ("seed", "preset"):
             assert set(config[group].keys()) == set(fields.keys()), group
     assert f"--config=configs/{name}.py" in module.__doc__ or name == "default"
     generator_config(config)

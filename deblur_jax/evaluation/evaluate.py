@@ -1,9 +1,7 @@
 """Scoring a model over pairs: the blurred input's own score beside the restored picture's."""
 
-import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +12,7 @@ from deblur_jax.evaluation import metrics
 from deblur_jax.evaluation.device import device_name
 from deblur_jax.evaluation.metrics.artefacts import artefacts
 from deblur_jax.evaluation.results import picture_table, summarise, summary, write_results
+from deblur_jax.evaluation.timed import Restores, TimedRestorer
 
 __all__ = [
     "Restores",
@@ -23,63 +22,6 @@ __all__ = [
     "summary",
     "write_results",
 ]
-
-
-class NamedWeights(Protocol):
-    """What the results say of the weights."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def sha256(self) -> str: ...
-
-
-class Restores(Protocol):
-    """uint8[H, W, 3] -> uint8[H, W, 3], with the weights' name: `restore.restorer.Restorer`."""
-
-    @property
-    def weights(self) -> NamedWeights: ...
-    def __call__(self, image: np.ndarray, /) -> np.ndarray: ...
-
-
-class TimedRestorer:
-    """Restores pictures and times the calls, compilation apart.
-
-    A size that has not been seen is restored twice, since its first call may compile; only the
-    second is the picture's time. `first_seconds` is the very first call of all.
-    """
-
-    def __init__(self, restorer: Restores) -> None:
-        self.restorer = restorer
-        self.first_seconds: float | None = None
-        self._shapes: set[tuple[int, ...]] = set()
-
-    def __call__(self, blurred: np.ndarray, source: Path | str) -> tuple[np.ndarray, float]:
-        """The restored uint8[H, W, 3] and the seconds of a call that compiled nothing.
-
-        Raises:
-          UserError: the model fails, or its output is no picture of the input's size, or is not
-            finite; the picture is named.
-        """
-        try:
-            restored, seconds = self._warm(blurred)
-        except UserError as error:
-            raise UserError(f"{source}: {error}") from error
-        _check_restored(restored, blurred, source, self.restorer.weights.name)
-        return restored, seconds
-
-    def _warm(self, blurred: np.ndarray) -> tuple[np.ndarray, float]:
-        if blurred.shape not in self._shapes:
-            _, seconds = self._timed(blurred)
-            self._shapes.add(blurred.shape)
-            if self.first_seconds is None:
-                self.first_seconds = seconds
-        return self._timed(blurred)
-
-    def _timed(self, blurred: np.ndarray) -> tuple[np.ndarray, float]:
-        start = time.perf_counter()
-        restored = self.restorer(blurred)
-        return restored, time.perf_counter() - start
 
 
 Keep = Callable[[Pair, np.ndarray, np.ndarray, np.ndarray], None]
@@ -167,16 +109,3 @@ def _entry(
         "artefacts": artefacts(restored, blurred),
         "seconds": seconds,
     }
-
-
-def _check_restored(
-    restored: np.ndarray, blurred: np.ndarray, source: Path | str, weights: str
-) -> None:
-    """A float picture would score as if it were 8-bit, and a NaN in it as black."""
-    if np.issubdtype(restored.dtype, np.floating) and not np.isfinite(restored).all():
-        raise UserError(f"{source}: the weights {weights} gave values that are not finite")
-    if restored.dtype != np.uint8 or restored.shape != blurred.shape:
-        raise UserError(
-            f"{source}: the weights {weights} gave {restored.dtype}{list(restored.shape)} "
-            f"for uint8{list(blurred.shape)}"
-        )

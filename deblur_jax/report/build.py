@@ -55,7 +55,8 @@ def build(files: Sequence[str], output: str | Path) -> Path:
     folder = Path(output)
     sources = read_all(files)
     refuse_unwritable(folder / PAGE)
-    sections = lay_out(sources)
+    trainings = [training_log.read(path) for path in sources.trainings]
+    sections = lay_out(sources, trainings)
     page = render(
         "report.html",
         title=TITLE,
@@ -68,6 +69,9 @@ def build(files: Sequence[str], output: str | Path) -> Path:
     )
     for table in texts.tables(sections):
         write_text(folder / "tables" / f"{table.name}.csv", texts.comma_separated(table))
+    for index, run in enumerate(trainings):
+        suffix = f"-{index}" if index else ""
+        write_text(folder / "tables" / f"training{suffix}.csv", run.csv)
     for plot in _plots(sections):
         write_text(folder / "plots" / f"{plot.name}.svg", plot.svg)
     write_text(folder / "report.md", texts.markdown(TITLE, INTRO, sections))
@@ -75,7 +79,7 @@ def build(files: Sequence[str], output: str | Path) -> Path:
     return folder / PAGE
 
 
-def lay_out(sources: Sources) -> list[Section]:
+def lay_out(sources: Sources, trainings: Sequence[training_log.Training] = ()) -> list[Section]:
     """The sections, in the order of the Columbia report: figures, then what it left out."""
     of_pairs = [s for s in sources.evaluations if s.document["dataset"] != KINDS]
     kinds = [s for s in sources.evaluations if s.document["dataset"] == KINDS]
@@ -91,7 +95,7 @@ def lay_out(sources: Sources) -> list[Section]:
         found.append(_kohler(sources.kohler))
     if sources.benchmarks:
         found.append(speed.section(sources.benchmarks))
-    found += [runs.section(training_log.read(p), i) for i, p in enumerate(sources.trainings)]
+    found += [runs.section(run, index) for index, run in enumerate(trainings)]
     if sources.evaluations:
         table = history.published_table("gopro", of_pairs)
         found.append(Section("published", "Published figures", [table]))

@@ -29,6 +29,9 @@ class Restorer:
 
     Attributes:
       weights: name, hash, configuration and parameters.
+      precision: of the convolutions.
+      dropout: the seed of dropout's masks, None where dropout is off.
+      device: what restores, None for JAX's default.
       compilations: how many sizes have been compiled so far.
     """
 
@@ -39,6 +42,7 @@ class Restorer:
         precision: str = "float32",
         tile: str | int = "auto",
         dropout: int | None = None,
+        device: jax.Device | None = None,
     ) -> None:
         """Takes the weights to the device.
 
@@ -48,6 +52,7 @@ class Restorer:
           tile: 'auto', 'none', or the side of tiles in pixels; see `tiling.choose_side`.
           dropout: a seed leaves dropout on, as the authors of DeblurGAN do at test; masks then
             depend on it and on the picture's pixels alone. None, the default, leaves it off.
+          device: one of `jax.local_devices()`; None, the default, takes JAX's default device.
 
         Raises:
           UsageError: a precision or a tile that does not exist, or dropout that the network lacks.
@@ -57,13 +62,14 @@ class Restorer:
         if dropout is not None and not weights.config.dropout:
             raise UsageError(f"the weights {weights.name} were trained without dropout")
         self.weights = weights
-        self._dropout = dropout
+        self.dropout = dropout
+        self.device = device
         self.precision = precision
         self.tile = tiling.parse_tile(tile)
         self.compilations = 0
         self._exact = tiling.is_exact(weights.config, weights.batch_stats)
-        self._params = jax.device_put(weights.params)
-        self._batch_stats = jax.device_put(weights.batch_stats) if weights.batch_stats else None
+        stats = weights.batch_stats or None
+        self._params, self._batch_stats = jax.device_put((weights.params, stats), device)
         self._program = jit(self._network)
 
     def __call__(self, image: Array) -> Array:
@@ -78,9 +84,27 @@ class Restorer:
             raise UsageError(f"a picture is uint8[H, W, 3] (or uint16), not {image.dtype}")
         return convert_depth(self.restore_unit(convert_depth(image, "float32")), image.dtype.name)
 
+    def with_floats(self, image: Array) -> tuple[Array, NDArray[np.float32]]:
+        """Restores uint8[H, W, 3] in one run of the network to the picture and what it was made of.
+
+        Returns:
+          uint8[H, W, 3] as calling gives it, and the network's own output for it, float32[H, W, 3]:
+          -1 is black and 1 is white, neither clipped to that nor rounded.
+
+        Raises as calling does.
+        """
+        image = np.asarray(image)
+        if image.dtype != np.uint8:
+            raise UsageError(f"a picture is uint8[H, W, 3], not {image.dtype}")
+        output = self._output(convert_depth(image, "float32"))
+        return convert_depth(_to_unit(output), "uint8"), output
+
     def restore_unit(self, image: Array) -> NDArray[np.float32]:
         """Restores float32[H, W, 3] in [0, 1]; the same comes back. Raises as calling does."""
-        image = np.asarray(image, np.float32)
+        return _to_unit(self._output(np.asarray(image, np.float32)))
+
+    def _output(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
+        """What the network makes of float32[H, W, 3] in [0, 1]: the same shape around [-1, 1]."""
         if image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
             raise UsageError(f"a picture has the shape [H, W, 3], not {list(image.shape)}")
         height, width = image.shape[:2]
@@ -98,7 +122,7 @@ class Restorer:
             )
         if not np.isfinite(restored).all():
             raise UserError(f"the weights {self.weights.name} gave values that are not finite")
-        return ((restored[:height, :width] + 1) / 2).clip(0, 1)
+        return restored[:height, :width]
 
     def restore_picture(self, picture: Picture) -> Picture:
         """Restores a picture's colours at its own depth; what else it has stays as it was.
@@ -119,18 +143,18 @@ class Restorer:
             params,
             image[None],
             self.weights.config,
-            keys=None if self._dropout is None else self._keys(number),
+            keys=None if self.dropout is None else self._keys(number),
             batch_stats=batch_stats,
             dtype=PRECISIONS[self.precision],
         )
         return restored[0]
 
     def _keys(self, number: jax.Array) -> jax.Array:
-        return jax.random.fold_in(jax.random.key(self._dropout or 0), number)[None]
+        return jax.random.fold_in(jax.random.key(self.dropout or 0), number)[None]
 
     def _restore(self, image: Array) -> NDArray[np.float32]:
         try:
-            number = np.uint32(0 if self._dropout is None else zlib.crc32(image.tobytes()))
+            number = np.uint32(0 if self.dropout is None else zlib.crc32(image.tobytes()))
             return np.asarray(self._program(self._params, self._batch_stats, image, number))
         except (MemoryError, jax.errors.JaxRuntimeError) as error:
             if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error):
@@ -142,7 +166,8 @@ class Restorer:
 
     def _side(self, height: int, width: int) -> int | None:
         config = self.weights.config
-        memory = tiling.free_memory() if jax.default_backend() == "cpu" else _device_memory()
+        device = self.device or jax.devices()[0]
+        memory = tiling.free_memory() if device.platform == "cpu" else _memory_of(device)
         side = tiling.choose_side(
             height, width, self.tile, config, exact=self._exact, memory=memory
         )
@@ -168,7 +193,11 @@ def pad_to_fit(image: Array, config: models.GeneratorConfig) -> NDArray[np.float
     return np.pad(image, [*pads, (0, 0)], mode="reflect") if any(p for _, p in pads) else image
 
 
-def _device_memory() -> int:
-    """Bytes that JAX may take on the default accelerator."""
-    stats = jax.devices()[0].memory_stats() or {}
+def _to_unit(output: NDArray[np.float32]) -> NDArray[np.float32]:
+    return ((output + 1) / 2).clip(0, 1)
+
+
+def _memory_of(device: jax.Device) -> int:
+    """Bytes that JAX may take on an accelerator."""
+    stats = device.memory_stats() or {}
     return int(stats.get("bytes_limit", tiling.UNKNOWN_MEMORY))

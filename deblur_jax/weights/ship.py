@@ -3,7 +3,8 @@
     python -m deblur_jax.weights.ship --workdir DIR --name NAME
 
 Writes `shipped/NAME.safetensors` in half precision and its hash into `shipped/sha256.json`, where
-`registry.load` verifies it. The card, `shipped/NAME.md`, is written by hand.
+`registry.load` verifies it. The file says which preset and perceptual loss trained it, and how many
+steps; the card for readers, `shipped/NAME.md`, is written by hand.
 """
 
 import argparse

@@ -20,6 +20,7 @@ from deblur_jax.weights.registry import CriticWeights, Weights
 CONFIG = "config.json"  # a run's whole configuration
 _CRITIC = "critic_"  # what fields of its `model` begin with that are the critic's alone
 _SHARED = ("norm_epsilon", "norm_momentum", "init")  # that both networks have in common
+_PERCEPTUAL = ("perceptual", "vgg", "vgg_source")  # fields of the configuration's `loss`
 
 _Loaded = TypeVar("_Loaded", Weights, CriticWeights)
 
@@ -71,7 +72,7 @@ def _load(checkpoints: Checkpoints, step: int, workdir: Path) -> Weights:
     if not like["batch_stats"]:
         del like["batch_stats"]
     state = checkpoints.restore(step, like)
-    card = {"step": step, "averaged": meta["averaged"]}
+    card = {"step": step, "averaged": meta["averaged"]} | _trained_by(workdir / CONFIG)
     return Weights(
         _name(workdir, step),
         _digest(state),
@@ -80,6 +81,23 @@ def _load(checkpoints: Checkpoints, step: int, workdir: Path) -> Weights:
         state.get("batch_stats", {}),
         card,
     )
+
+
+def _trained_by(path: Path) -> dict[str, Any]:
+    """What a run's configuration says of where the weights come from, as far as it says it.
+
+    `preset`: its name; `loss`: the perceptual term, {"perceptual": distance of features, "vgg",
+    "vgg_source": whose weights, "weight"}, the first three null where the weight is 0.
+    """
+    try:
+        config = json.loads(path.read_bytes())
+        preset, loss = config.get("preset"), config.get("loss", {})
+        weight = loss.get("perceptual_weight")
+        words = {key: loss.get(key) if weight else None for key in _PERCEPTUAL}
+    except (OSError, ValueError, AttributeError):
+        return {}  # the weights are whole without it
+    said = {} if preset is None else {"preset": preset}
+    return said if weight is None else said | {"loss": words | {"weight": weight}}
 
 
 def _load_critic(checkpoints: Checkpoints, step: int, workdir: Path) -> CriticWeights:

@@ -11,7 +11,7 @@ import pytest
 from deblur_jax import images
 from deblur_jax.data.pairs import Pair, find_pairs
 from deblur_jax.errors import UsageError, UserError
-from deblur_jax.evaluation import evaluate, metrics, results
+from deblur_jax.evaluation import evaluate, metrics, results, timed
 from deblur_jax.evaluation.device import device_name
 
 SHIFT = 8
@@ -124,7 +124,7 @@ def test_a_new_size_is_restored_twice_and_timed_once(folder: Path, monkeypatch) 
         seen.add(image.shape)
         return image.copy()
 
-    monkeypatch.setattr(evaluate.time, "perf_counter", lambda: clock[0])
+    monkeypatch.setattr(timed.time, "perf_counter", lambda: clock[0])
     restorer = FakeRestorer(slow)
     found = score(folder, restorer)
     assert len(restorer.shapes) == 3 + 2

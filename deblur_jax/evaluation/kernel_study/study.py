@@ -18,13 +18,10 @@ The folder then holds
 
 import json
 import math
-import platform
 import time
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +32,7 @@ from deblur_jax.atomic import refuse_unwritable, write_text
 from deblur_jax.blur import blur_picture
 from deblur_jax.errors import UsageError, UserError
 from deblur_jax.evaluation import metrics
+from deblur_jax.evaluation.about import now, versions
 from deblur_jax.evaluation.device import device_name
 from deblur_jax.evaluation.evaluate import Restores
 from deblur_jax.evaluation.kernel_study import findings as kernel_findings
@@ -43,7 +41,6 @@ from deblur_jax.evaluation.kernel_study.plots import write_plots
 from deblur_jax.evaluation.kernel_study.sheets import Restoration, sheet, sheet_names
 from deblur_jax.restore.files import Progress, Summary
 from deblur_jax.restore.inputs import Job, plan
-from deblur_jax.version import __version__
 
 SCHEMA = 1
 FILE = "kernel_study.json"
@@ -55,7 +52,6 @@ SIZE_MEANS = {
     "trajectory": "side in pixels of the kernel that a path of Algorithm 1 just fills; each "
     "picture has a path of its own, the same for all sizes but for its scale",
 }
-_LIBRARIES = ("jax", "jaxlib", "flax", "numpy", "pillow")
 
 
 @dataclass(frozen=True)
@@ -208,9 +204,8 @@ def _document(
         **about,
         "weights": {"name": weights.name, "sha256": weights.sha256},
         "device": device_name(),
-        "versions": {"deblur_jax": __version__, "python": platform.python_version()}
-        | {library: metadata.version(library) for library in _LIBRARIES},
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": versions(),
+        "date": now(),
         "kernels": SIZE_MEANS,
         "sizes": list(SIZES),
         "measures": MEASURES,
