@@ -62,7 +62,7 @@ def main(argv: list[str]) -> int:
         if _MODE.value in ("train", "train_and_evaluate"):
             code = train(_CONFIG.value, _WORKDIR.value)
         if _MODE.value in ("evaluate", "train_and_evaluate") and code == 0:
-            evaluate_run(_CONFIG.value, _WORKDIR.value)
+            code = 1 if "failed" in evaluate_run(_CONFIG.value, _WORKDIR.value) else 0
     except UserError as error:
         print(f"main.py: {error}", file=sys.stderr)
         return error.exit_code

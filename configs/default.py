@@ -125,6 +125,7 @@ def get_config() -> ConfigDict:
     evaluate.pairs = ""  # folder of pairs for --mode=evaluate; '' for data.validation or data.pairs
     evaluate.protocol = "full"  # 'full', 'half' or 'resize256'
     evaluate.protocol_filter = "bicubic"  # of half and resize256; or 'nearest' (report's code)
+    evaluate.pictures = 8  # kept beside results.json for a report; 0 for none
     evaluate.dropout = False  # leave dropout on while restoring, the authors' habit
 
     config.calibrate = calibrate = ConfigDict()  # of --mode=calibrate

@@ -5,6 +5,7 @@
 
 import argparse
 import os
+import shlex
 import sys
 import textwrap
 import traceback
@@ -25,6 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code."""
     try:
         args = build_parser().parse_args(argv)
+        args.call = shlex.join(["deblur-jax", *(sys.argv[1:] if argv is None else argv)])
     except SystemExit as stop:  # --help, --version, or an error that argparse has explained
         return int(stop.code or 0)
     debug = getattr(args, "debug", False)
@@ -138,7 +140,15 @@ def _add_evaluate(command: argparse.ArgumentParser) -> None:
     source.add_argument(
         "--pairs", metavar="DIR", help="a folder with blur/ and sharp/, input/ and target/, A/, B/"
     )
-    source.add_argument("--dataset", choices=("gopro",), help="a data set by its name")
+    source.add_argument(
+        "--dataset", choices=("gopro", "kohler"), help="GoPro's test set or Köhler's benchmark"
+    )
+    command.add_argument(
+        "--directory", metavar="DIR", help="where the data set was unpacked (GoPro has a default)"
+    )
+    command.add_argument(
+        "--subset", choices=("linear", "gamma"), help="GoPro's blur/ or blur_gamma/"
+    )
     command.add_argument("--output", required=True, metavar="FILE", help="results.json to write")
     command.add_argument("--protocol", choices=("full", "half", "resize256"), default="full")
     command.add_argument(
@@ -148,6 +158,21 @@ def _add_evaluate(command: argparse.ArgumentParser) -> None:
         help="how half and resize256 shrink (default: %(default)s)",
     )
     command.add_argument("--limit", type=int, metavar="N", help="score only the first N pairs")
+    command.add_argument(
+        "--pictures",
+        type=int,
+        default=8,
+        metavar="N",
+        help="keep N pictures for a report, in a folder beside FILE (default: %(default)s)",
+    )
+    command.add_argument(
+        "--perceptual",
+        nargs="+",
+        choices=("lpips", "niqe"),
+        default=[],
+        help="further scores (pip install 'deblur-jax[perceptual]')",
+    )
+    command.add_argument("--overwrite", action="store_true", help="replace results that exist")
     _add_model(command)
 
 
@@ -330,7 +355,7 @@ def _blur(args: argparse.Namespace) -> int:
 
 def _evaluate(args: argparse.Namespace) -> int:
     from deblur_jax import commands
-    from deblur_jax.evaluation.evaluate import summary
+    from deblur_jax.evaluation.results import summary
     from deblur_jax.progress import Reporter
 
     with Reporter("pair") as reporter:
@@ -338,16 +363,26 @@ def _evaluate(args: argparse.Namespace) -> int:
             args.output,
             pairs=args.pairs,
             dataset=args.dataset,
+            directory=args.directory,
+            subset=args.subset,
             protocol=args.protocol,
             filter=args.filter,
             weights=args.weights,
             precision=args.precision,
             dropout=args.dropout,
             limit=args.limit,
+            pictures=args.pictures,
+            perceptual=args.perceptual,
+            overwrite=args.overwrite,
+            command=args.call,
             progress=reporter.item,
+            say=reporter.say,
         )
+    if results is None:
+        print(f"{args.output}: exists and was skipped (--overwrite replaces it)")
+        return 0
     print(summary(results))
-    return 0
+    return 1 if "failed" in results else 0
 
 
 def _kernel_study(args: argparse.Namespace) -> int:

@@ -14,23 +14,27 @@ from deblur_jax.atomic import refuse_unwritable
 from deblur_jax.blur import blur_picture
 from deblur_jax.compiler import cache_folder
 from deblur_jax.data import gopro
-from deblur_jax.data.pairs import find_pairs
+from deblur_jax.data.pairs import Pair, find_pairs
 from deblur_jax.data.store import stores_at_hand
 from deblur_jax.errors import UsageError, UserError
 from deblur_jax.evaluation.device import device_name
-from deblur_jax.evaluation.evaluate import evaluate_pairs, write_results
+from deblur_jax.evaluation.files import PICTURES, evaluate_to_file
 from deblur_jax.evaluation.kernel_study.study import FILE as STUDY_FILE
 from deblur_jax.evaluation.kernel_study.study import Study, find_pictures, study_kernels
+from deblur_jax.evaluation.kohler import run as kohler_run
+from deblur_jax.evaluation.ledger import beside
 from deblur_jax.images import Picture
 from deblur_jax.restore.files import Progress, Summary, process_files
-from deblur_jax.restore.restorer import Restorer
+from deblur_jax.restore.restorer import Restorer, on_every_device
 from deblur_jax.version import __version__
 from deblur_jax.weights import registry
 
 if TYPE_CHECKING:
     from deblur_jax.data.video.scenes import Scene
+    from deblur_jax.evaluation.metrics.perceptual import Perceptual
 
 LIBRARIES = ("jax", "jaxlib", "flax", "numpy", "pillow", "tensorflow-cpu", "tensorflow")
+_VAGUE = ("test", "train", "val", "validation")
 PROBE_SIDE = 96  # pixels; every method takes a picture of this size
 
 
@@ -157,41 +161,114 @@ def evaluate(
     *,
     pairs: str | None = None,
     dataset: str | None = None,
+    directory: str | None = None,
+    subset: str | None = None,
     protocol: str = "full",
     filter: str = "bicubic",
     weights: str = "default",
     precision: str = "float32",
     dropout: int | None = None,
     limit: int | None = None,
+    pictures: int = PICTURES,
+    perceptual: Sequence[str] = (),
+    overwrite: bool = False,
+    command: str | None = None,
     progress: Callable[[int, int, str], None] | None = None,
-) -> dict[str, Any]:
+    say: Callable[[str], None] | None = None,
+) -> dict[str, Any] | None:
     """Scores weights over a folder of pairs, or over a data set by name, and writes results.json.
 
+    None where that file exists and is to stay. Interrupted, the same call goes on from what has
+    been scored; pairs that cannot be scored stand in the document as `failed`.
+
+    Args:
+      output: file to write; pictures for a report go into a folder beside it.
+      pairs, dataset: one of them: a folder, or `gopro` or `kohler`.
+      directory: where the data set lies; GoPro has a default.
+      subset: `linear` or `gamma`, which of GoPro's blurred pictures.
+      protocol, filter, limit, command, progress, say: see `evaluate_pairs`.
+      weights, precision, dropout: see `Restorer`.
+      pictures: how many to keep for a report.
+      perceptual: further scores, `lpips` and `niqe`; they need a library and its weights.
+      overwrite: replaces the file, and what an interrupted evaluation left.
+
     Raises:
-      UsageError: a folder without pairs, a data set that is not known, an output that is a folder.
-      UserError: a pair that cannot be read, weights that cannot be loaded, an unwritable output.
+      UsageError: a folder without pairs, a data set that is not known, an option that it does not
+        have, an output that is a folder.
+      UserError: no pair can be scored, weights that cannot be loaded, an unwritable output.
     """
-    if Path(output).is_dir():
+    target = Path(output)
+    if target.is_dir():
         raise UsageError(f"{output} is a folder; name the file to write, such as results.json")
-    if pairs is not None:
-        found, name = find_pairs(pairs), Path(pairs).resolve().name
-    elif dataset == "gopro":
-        found, name = gopro.test_pairs(), "gopro"
+    if limit is not None and limit < 1:
+        raise UsageError(f"a limit of {limit} leaves nothing to evaluate")
+    if pictures < 0:
+        raise UsageError(f"{pictures} pictures cannot be kept")
+    options: dict[str, Any] = {"limit": limit, "command": command, "progress": progress, "say": say}
+    kohler = dataset == kohler_run.DATASET
+    if kohler:
+        _refuse_for_kohler(directory, protocol, subset, perceptual)
     else:
-        raise UsageError(f"no data set {dataset!r}; there is gopro")
+        found, name = _pairs_to_score(pairs, dataset, directory, subset)
+    if target.exists() and not overwrite:
+        return None
     refuse_unwritable(output)  # not after an hour of work
-    restorer = Restorer(registry.load(weights), precision=precision, dropout=dropout)
-    results = evaluate_pairs(
+    if overwrite:
+        beside(output).unlink(missing_ok=True)
+    further = _perceptual(perceptual)
+    restorers = on_every_device(registry.load(weights), precision=precision, dropout=dropout)
+    if kohler:
+        return kohler_run.evaluate_to_file(output, str(directory), restorers[0], **options)
+    return evaluate_to_file(
+        output,
         found,
-        restorer,
+        restorers,
         protocol=protocol,
         filter=filter,
         dataset=name,
-        limit=limit,
-        progress=progress,
+        subset=subset or ("linear" if dataset == "gopro" else None),
+        pictures=pictures,
+        perceptual=further,
+        **options,
     )
-    write_results(output, results)
-    return results
+
+
+def name_of(folder: str | Path) -> str:
+    """What to call a folder's pairs: `frames`, but `reds/test` where `test` alone says little."""
+    path = Path(folder).resolve()
+    parts = path.parts[1:]
+    return "/".join(parts[-2:] if path.name.lower() in _VAGUE else parts[-1:])
+
+
+def _perceptual(names: Sequence[str]) -> "Perceptual | None":
+    if not names:
+        return None
+    from deblur_jax.evaluation.metrics.perceptual import Perceptual  # brings PyTorch
+
+    return Perceptual(names)
+
+
+def _pairs_to_score(
+    pairs: str | None, dataset: str | None, directory: str | None, subset: str | None
+) -> tuple[list[Pair], str]:
+    """The pairs and what to call them."""
+    if pairs is not None:
+        if directory is not None:
+            raise UsageError("--directory says where a data set lies; --pairs is a folder itself")
+        folder = None if subset is None else gopro.SUBSETS[subset]
+        return find_pairs(pairs, blurred_folder=folder), name_of(pairs)
+    if dataset == "gopro":
+        return gopro.test_pairs(directory, subset=subset or "linear"), "gopro"
+    raise UsageError(f"no data set {dataset!r}; there are gopro and kohler")
+
+
+def _refuse_for_kohler(
+    directory: str | None, protocol: str, subset: str | None, perceptual: Sequence[str]
+) -> None:
+    if directory is None:
+        raise UsageError("Köhler's benchmark: say where it lies, with --directory")
+    if protocol != "full" or subset is not None or perceptual:
+        raise UsageError("Köhler's benchmark has a protocol of its own, without these options")
 
 
 def kernel_study(

@@ -1,6 +1,7 @@
 """What a command says while it works, on stderr: a bar on a terminal, lines elsewhere."""
 
 import sys
+import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,8 @@ class Reporter:
         self._unit = unit
         self._bar: Any = None
         self._terminal = sys.stderr.isatty()
+        self._start = time.monotonic()
+        self._before: int | None = None  # items that were finished before this call
 
     def __enter__(self) -> "Reporter":
         return self
@@ -33,10 +36,18 @@ class Reporter:
 
     def item(self, number: int, total: int, name: str, outcome: str = "done") -> None:
         """Item `number` of `total` is finished; `outcome` says how."""
+        left = self._time_left(number, total)
         if not self._terminal:
-            print(f"[{number}/{total}] {name}: {outcome}", file=sys.stderr, flush=True)
+            print(f"[{number}/{total}] {name}: {outcome}{left}", file=sys.stderr, flush=True)
         else:
             self._advance(number, total, name)
+
+    def say(self, sentence: str) -> None:
+        """A sentence between the items."""
+        if not self._terminal:
+            print(sentence, file=sys.stderr, flush=True)
+        else:
+            tqdm.write(sentence, file=sys.stderr)
 
     def job(self, number: int, total: int, job: "Job", outcome: str, seconds: float) -> None:
         """A file is finished, in the form that `restore.files.process_files` tells it."""
@@ -54,9 +65,26 @@ class Reporter:
             tqdm.write(f"failed: {sentence}", file=sys.stderr)
             self._advance(number, total, name)
 
+    def _time_left(self, number: int, total: int) -> str:
+        """`, 12 min left`, by what was done in this call so far; nothing below a minute."""
+        if self._before is None:
+            self._before = number - 1
+        each = (time.monotonic() - self._start) / max(number - self._before, 1)
+        minutes = round(each * (total - number) / 60)
+        if minutes < 1:
+            return ""
+        hours, rest = divmod(minutes, 60)
+        return f", {hours} h {rest:02d} min left" if hours else f", {minutes} min left"
+
     def _advance(self, number: int, total: int, name: str) -> None:
         if self._bar is None:
-            self._bar = tqdm(total=total, unit=self._unit, file=sys.stderr, dynamic_ncols=True)
+            self._bar = tqdm(
+                total=total,
+                initial=number - 1,  # what was done before tells nothing of the time left
+                unit=self._unit,
+                file=sys.stderr,
+                dynamic_ncols=True,
+            )
         self._bar.set_postfix_str(name, refresh=False)
         self._bar.update(number - self._bar.n)
 

@@ -242,6 +242,63 @@ def test_evaluate_writes_results_and_prints_a_table(weights, tmp_path, rng, caps
     assert "1.png" in said.err
 
 
+@pytest.fixture
+def pairs(tmp_path, rng):
+    for side in ("blur", "blur_gamma", "sharp"):
+        for name in ("1.png", "2.png", "3.png"):
+            picture = rng.integers(0, 256, (24, 32, 3), dtype=np.uint8)
+            images.write(tmp_path / "test" / side / name, picture)
+    return tmp_path / "test"
+
+
+def test_evaluate_leaves_results_that_exist_and_overwrites(weights, pairs, tmp_path, capsys):
+    target = tmp_path / "results.json"
+    arguments = ["evaluate", "--pairs", str(pairs), "--output", str(target), "--weights", weights]
+    assert cli.main([*arguments, "--limit", "2", "--pictures", "1"]) == 0
+    first = json.loads(target.read_text())
+    assert first["dataset"] == f"{tmp_path.name}/test" and first["blurred_folder"] == "blur"
+    assert first["command"].startswith("deblur-jax evaluate --pairs ")
+    assert len(list((tmp_path / "results_pictures").rglob("*.png"))) == 3
+    capsys.readouterr()
+    assert cli.main(arguments) == 0
+    assert "exists and was skipped (--overwrite replaces it)" in capsys.readouterr().out
+    assert json.loads(target.read_text()) == first
+    assert cli.main([*arguments, "--overwrite", "--subset", "gamma"]) == 0
+    second = json.loads(target.read_text())
+    assert second["count"] == 3
+    assert (second["subset"], second["blurred_folder"]) == ("gamma", "blur_gamma")
+
+
+def test_evaluate_names_what_it_cannot_score_and_does_the_rest(weights, pairs, tmp_path, capsys):
+    (pairs / "blur" / "2.png").write_bytes(b"no picture")
+    target = tmp_path / "results.json"
+    arguments = ["evaluate", "--pairs", str(pairs), "--output", str(target), "--weights", weights]
+    assert cli.main(arguments) == 1
+    said = capsys.readouterr()
+    assert f"failed: cannot read {pairs / 'blur' / '2.png'}" in said.err
+    assert "1 could not be scored and are in no mean" in said.out
+    results = json.loads(target.read_text())
+    assert results["count"] == 2 and [each["name"] for each in results["failed"]] == ["2.png"]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--dataset", "kohler"], "--directory"),
+        (["--dataset", "kohler", "--directory", ".", "--protocol", "half"], "protocol of its own"),
+        (["--pairs", "{pairs}", "--directory", "."], "--pairs is a folder itself"),
+        (["--pairs", "{pairs}", "--limit", "0"], "limit of 0"),
+        (["--pairs", "{pairs}", "--pictures", "-1"], "-1 pictures"),
+    ],
+)
+def test_evaluate_refuses_a_wrong_call(options, words, weights, pairs, tmp_path, capsys):
+    options = [option.format(pairs=pairs) for option in options]
+    target = str(tmp_path / "r.json")
+    assert cli.main(["evaluate", *options, "--output", target, "--weights", weights]) == 2
+    error = capsys.readouterr().err
+    assert words in error and error.count("\n") == 1
+
+
 def test_evaluate_refuses_before_it_works(tmp_path, weights, capsys, monkeypatch):
     arguments = ["evaluate", "--weights", weights, "--output"]
     assert cli.main([*arguments, str(tmp_path), "--pairs", str(tmp_path)]) == 2

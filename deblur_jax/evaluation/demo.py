@@ -26,15 +26,10 @@ from deblur_jax import images
 from deblur_jax.blur import blur_picture
 from deblur_jax.data.pairs import Pair
 from deblur_jax.errors import UserError
-from deblur_jax.evaluation.evaluate import (
-    Restores,
-    TimedRestorer,
-    evaluate_pairs,
-    picture_table,
-    write_results,
-)
+from deblur_jax.evaluation.evaluate import evaluate_pairs
 from deblur_jax.evaluation.metrics.artefacts import artefacts
-from deblur_jax.evaluation.results import without_scores
+from deblur_jax.evaluation.results import picture_table, without_scores, write_results
+from deblur_jax.evaluation.timed import Restores, TimedRestorer
 from deblur_jax.images.side_by_side import side_by_side
 from deblur_jax.web.demo_page import Shown, write_page
 
@@ -107,7 +102,7 @@ def run_demo(
         say(f"restored {pair.name}")
 
     pairs = _make_pairs(folder, photographs, say)
-    results = evaluate_pairs(pairs, restorer, protocol="full", dataset="demo", keep=keep)
+    results = evaluate_pairs(pairs, restorer, dataset="demo", keep=keep, say=say)
     _restore_the_really_blurred(folder, restorer, results, shown)
     write_results(folder / "results.json", results)
     names = [entry["name"] for entry in results["per_image"]]
@@ -212,11 +207,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         quiet_libraries()
         enable_compilation_cache()
-        run_demo(options.output, deblur_jax.load(options.weights))
+        results = run_demo(options.output, deblur_jax.load(options.weights))
     except UserError as error:
         print(f"demo: {error}", file=sys.stderr)
         return error.exit_code
-    return 0
+    return 1 if "failed" in results else 0
 
 
 if __name__ == "__main__":

@@ -1,111 +1,211 @@
-"""Scoring a model over pairs: the blurred input's own score beside the restored picture's."""
+"""Scoring a model over pairs: the blurred input's own score beside the restored picture's.
 
-from collections.abc import Callable, Sequence
+One pair at a time and device is in memory. What cannot be scored is named and counted, and in no
+mean; what has been scored is kept in a ledger, from which an interrupted evaluation goes on.
+"""
+
+import queue
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-import numpy as np
-
+from deblur_jax.atomic import reason
 from deblur_jax.data import protocols
-from deblur_jax.data.pairs import Pair, pair_size, read_pair
+from deblur_jax.data.pairs import Pair
 from deblur_jax.errors import UsageError, UserError
-from deblur_jax.evaluation import metrics
+from deblur_jax.evaluation import about
 from deblur_jax.evaluation.device import device_name
-from deblur_jax.evaluation.metrics.artefacts import artefacts
-from deblur_jax.evaluation.results import picture_table, summarise, summary, write_results
+from deblur_jax.evaluation.ledger import Ledger
+from deblur_jax.evaluation.results import summarise
+from deblur_jax.evaluation.scoring import Entry, Keep, Perceptual, score_pair
 from deblur_jax.evaluation.timed import Restores, TimedRestorer
+from deblur_jax.version import __version__
 
-__all__ = [
-    "Restores",
-    "TimedRestorer",
-    "evaluate_pairs",
-    "picture_table",
-    "summary",
-    "write_results",
-]
-
-
-Keep = Callable[[Pair, np.ndarray, np.ndarray, np.ndarray], None]
+Progress = Callable[[int, int, str], None]
+Say = Callable[[str], None]
 
 
 def evaluate_pairs(
     pairs: Sequence[Pair],
-    restorer: Restores,
+    restorers: Restores | Sequence[Restores],
     *,
     protocol: str = "full",
     filter: str = "bicubic",
     dataset: str,
+    subset: str | None = None,
     limit: int | None = None,
-    progress: Callable[[int, int, str], None] | None = None,
+    perceptual: Perceptual | None = None,
+    command: str | None = None,
+    ledger: str | Path | None = None,
     keep: Keep | None = None,
+    progress: Progress | None = None,
+    say: Say | None = None,
 ) -> dict[str, Any]:
-    """Scores a model over pairs, in the order of (scene, name).
+    """Scores a model over pairs, whose entries stand in the order of (scene, name).
 
     Args:
       pairs: at least one.
-      restorer: the model; it is called once a picture, and once more for each new size.
+      restorers: the model, or the same model once for each device that shall work. It is called
+        once a picture, and once more for each size that its device sees first.
       protocol: `full`, `half` or `resize256`, applied to both twins before the model.
       filter: `bicubic` or `nearest`, for the protocols that resize.
-      dataset: the name under which the results stand.
+      dataset, subset: the names under which the results stand.
       limit: only the first so many pairs.
-      progress: called with (pictures done, pictures in all, name) after each.
+      perceptual: further scores, see `score_pair`.
+      command: the call, to stand in the results.
+      ledger: a file to keep scored pictures in, and to take those up that an interrupted evaluation
+        of the same kind left there. It is for the caller to remove.
       keep: called with (pair, blurred, restored, sharp), uint8[H, W, 3] as scored.
+      progress: called with (pictures done, pictures in all, name) after each that was scored.
+      say: told in a sentence how many were scored before, and of each that cannot be scored.
 
     Returns:
       The document that `results.py` describes; `height` and `width` are those scored.
 
     Raises:
       UsageError: no pairs, a limit below one, an unknown protocol or filter.
-      UserError: a picture that cannot be read, twins of different size (found before anything is
-        restored), or a model whose output is not finite; each named.
+      UserError: not one of the pairs can be scored; the first reason is named.
     """
     protocols.check(protocol, filter)
     if limit is not None and limit < 1:
         raise UsageError(f"a limit of {limit} leaves nothing to evaluate")
     if not pairs:
         raise UsageError(f"{dataset}: no pairs to evaluate")
-    chosen = sorted(pairs, key=lambda pair: (pair.scene, pair.name))[:limit]
-    for pair in chosen:
-        pair_size(pair)
+    models = [TimedRestorer(each) for each in _listed(restorers)]
+    first, filter_ = models[0].restorer, filter if protocols.resizes(protocol) else None
+    ordered = sorted(pairs, key=lambda pair: (pair.scene, pair.name))[:limit]
+    weights = about.of_weights(first.weights)
+    call = about.of_call(first, command=command, limit=limit, devices=len(models))
+    measured = {
+        "deblur_jax": __version__, "weights": weights, "protocol": protocol, "filter": filter_,
+        "device": device_name(), "precision": call["precision"], "dropout": call["dropout"],
+        "floats": hasattr(first, "with_floats"),
+        "perceptual": list(getattr(perceptual, "names", ())),
+    }  # fmt: skip
 
-    timed = TimedRestorer(restorer)
-    entries = []
-    for done, pair in enumerate(chosen, start=1):
-        blurred, sharp = (_sized(pair, side, protocol, filter) for side in read_pair(pair))
-        restored, seconds = timed(blurred, pair.blurred)
-        entries.append(_entry(pair, blurred, restored, sharp, seconds))
-        if keep is not None:
-            keep(pair, blurred, restored, sharp)
-        if progress is not None:
-            progress(done, len(chosen), pair.name)
-    assert timed.first_seconds is not None
+    def score(pair: Pair, timed: TimedRestorer) -> Entry:
+        return score_pair(
+            pair, timed, protocol=protocol, filter=filter, perceptual=perceptual, keep=keep
+        )
+
+    with Ledger(ledger, measured) as scored:
+        failed = _score_all(ordered, models, score, scored, progress, say)
+        found = [(pair, scored.find(pair.name, stamp_of(pair))) for pair in ordered]
+        entries = [entry for pair, entry in found if entry is not None and pair.name not in failed]
+    if not entries:
+        raise UserError(
+            f"none of the {len(ordered)} pairs could be scored; {next(iter(failed.values()))}"
+        )
+    assert scored.first_seconds is not None
     return summarise(
         entries,
         protocol=protocol,
-        filter=filter if protocols.resizes(protocol) else None,
+        filter=filter_,
         dataset=dataset,
-        weights={"name": restorer.weights.name, "sha256": restorer.weights.sha256},
+        subset=subset,
+        blurred_folder=blurred_folder(ordered),
+        weights=weights,
         device=device_name(),
-        first_seconds=timed.first_seconds,
+        first_seconds=scored.first_seconds,
+        failed=[
+            {"name": pair.name, "scene": pair.scene, "reason": failed[pair.name]}
+            for pair in ordered
+            if pair.name in failed
+        ],
+        call=call,
     )
 
 
-def _sized(pair: Pair, picture: np.ndarray, protocol: str, filter: str) -> np.ndarray:
-    try:
-        return protocols.apply(picture, protocol, filter)
-    except UserError as error:
-        raise UserError(f"{pair.blurred}: {error}") from error
+def stamp_of(pair: Pair) -> list[Any]:
+    """Sizes and dates of a pair's files, which change when their pixels do; None of one not there.
+
+    A score is worth no digest of every file: the files are the user's own, and a wrong date is not
+    an accident that happens between two starts of one evaluation.
+    """
+    stamps: list[Any] = []
+    for path in (pair.blurred, pair.sharp):
+        try:
+            status = path.stat()
+            stamps.append([str(path.resolve()), status.st_size, status.st_mtime_ns])
+        except OSError:
+            stamps.append(None)
+    return stamps
 
 
-def _entry(
-    pair: Pair, blurred: np.ndarray, restored: np.ndarray, sharp: np.ndarray, seconds: float
-) -> dict[str, Any]:
-    return {
-        "name": pair.name,
-        "scene": pair.scene,
-        "height": sharp.shape[0],
-        "width": sharp.shape[1],
-        "blurred": metrics.scores(blurred, sharp),
-        "restored": metrics.scores(restored, sharp),
-        "artefacts": artefacts(restored, blurred),
-        "seconds": seconds,
-    }
+def blurred_folder(pairs: Sequence[Pair]) -> str | None:
+    """The name of the folder that the blurred pictures lie in; None unless it is one name."""
+    names = set()
+    for pair in pairs:
+        below = PurePosixPath(pair.name).relative_to(PurePosixPath(pair.scene))
+        parents = pair.blurred.parents
+        depth = len(below.parts) - 1
+        names.add(parents[depth].name if depth < len(parents) else "")
+    return names.pop() if len(names) == 1 else None
+
+
+def _listed(restorers: Restores | Sequence[Restores]) -> list[Restores]:
+    return list(restorers) if isinstance(restorers, Sequence) else [restorers]
+
+
+def _score_all(
+    pairs: Sequence[Pair],
+    models: Sequence[TimedRestorer],
+    score: Callable[[Pair, TimedRestorer], Entry],
+    ledger: Ledger,
+    progress: Progress | None,
+    say: Say | None,
+) -> dict[str, str]:
+    """Puts every pair's entry into the ledger; returns why it could not be done, by name."""
+    stamps = {pair.name: stamp_of(pair) for pair in pairs}
+    todo = [pair for pair in pairs if ledger.find(pair.name, stamps[pair.name]) is None]
+    done, failed = len(pairs) - len(todo), dict[str, str]()
+    if done and say is not None:
+        say(f"{done} of {len(pairs)} were scored before")
+    for pair, outcome, first_seconds in _on_all(models, todo, score):
+        done += 1
+        if isinstance(outcome, str):
+            failed[pair.name] = outcome
+            if say is not None:
+                say(f"[{done}/{len(pairs)}] failed: {outcome}")
+            continue
+        ledger.add(pair.name, stamps[pair.name], outcome, first_seconds)
+        if progress is not None:
+            progress(done, len(pairs), pair.name)
+    return failed
+
+
+def _on_all(
+    models: Sequence[TimedRestorer],
+    pairs: Sequence[Pair],
+    score: Callable[[Pair, TimedRestorer], Entry],
+) -> Iterator[tuple[Pair, Entry | str, float | None]]:
+    """Each pair with its entry, or why it has none, as they are finished; a thread for each model.
+
+    A model works on one pair at a time, and nothing else of it runs while it restores: on a CPU
+    that would lengthen the time that is being taken.
+    """
+    free: queue.SimpleQueue[TimedRestorer] = queue.SimpleQueue()
+    for model in models:
+        free.put(model)
+
+    def one(pair: Pair) -> tuple[Entry | str, float | None]:
+        timed = free.get()
+        try:
+            return score(pair, timed), timed.first_seconds
+        except (UserError, MemoryError) as error:
+            words = reason(error)
+            return words if str(pair.blurred) in words else f"{pair.blurred}: {words}", None
+        finally:
+            free.put(timed)
+
+    with ThreadPoolExecutor(len(models)) as pool:
+        futures: dict[Future[tuple[Entry | str, float | None]], Pair] = {
+            pool.submit(one, pair): pair for pair in pairs
+        }
+        try:
+            for future in as_completed(futures):
+                yield futures[future], *future.result()
+        except BaseException:  # an interruption, or a bug: what runs is finished, nothing begun
+            pool.shutdown(cancel_futures=True)
+            raise

@@ -7,8 +7,8 @@ from typing import Any
 
 from deblur_jax.evaluation import kinds
 from deblur_jax.evaluation.demo import PHOTOGRAPHS, bundled
-from deblur_jax.evaluation.evaluate import Restores
 from deblur_jax.evaluation.kernel_study import study
+from deblur_jax.evaluation.timed import Restores
 from deblur_jax.restore.inputs import plan
 
 

@@ -20,9 +20,10 @@ from deblur_jax.blur import blur_picture
 from deblur_jax.data.pairs import Pair
 from deblur_jax.errors import UserError
 from deblur_jax.evaluation.demo import REALLY_BLURRED, bundled
-from deblur_jax.evaluation.evaluate import Restores, TimedRestorer, evaluate_pairs, write_results
+from deblur_jax.evaluation.evaluate import evaluate_pairs
 from deblur_jax.evaluation.metrics.artefacts import artefacts
-from deblur_jax.evaluation.results import without_scores
+from deblur_jax.evaluation.results import without_scores, write_results
+from deblur_jax.evaluation.timed import Restores, TimedRestorer
 
 FILE = "kinds.json"
 DATASET = "kinds"
@@ -58,9 +59,7 @@ def run_kinds(
             images.write(folder / kept[pair.name][side], picture)
 
     pairs = _make_pairs(folder / pictures)
-    results = evaluate_pairs(
-        pairs, restorer, protocol="full", dataset=DATASET, keep=keep, progress=progress
-    )
+    results = evaluate_pairs(pairs, restorer, dataset=DATASET, keep=keep, progress=progress)
     for entry in results["per_image"]:
         entry["pictures"] = kept[entry["name"]]
     _add_really_blurred(folder, pictures, restorer, results)

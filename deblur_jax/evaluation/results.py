@@ -2,18 +2,28 @@
 
     {"schema": 1, "protocol", "dataset", "weights": {"name", "sha256"}, "device", "count",
      "blurred": {"psnr", "ssim", "ssim_matlab3d", "cw_ssim_1d", "ssim_luminance", "ms_ssim"},
-     "restored": the same,
+     "restored": the same, "psnr_truncated", "psnr_floats",
      "seconds_per_image": {"median", "p90", "first_with_compilation"},
+     "precision", "dropout", "limit", "command", "date", "versions", "devices",
      "per_image": [{"name", "scene", "height", "width", "blurred", "restored", "artefacts",
                     "seconds"}]}
 
-Two keys stand there only when they say something: `filter`, if the protocol resizes, and
-`infinite_psnr`, {"blurred": n, "restored": n}, if any picture equals its sharp twin exactly.
-JSON has no infinity, so such a picture's `psnr` is null; the mean PSNR is over the others. Where
-`ssim` is null the picture is smaller than the window, where `ms_ssim` is, smaller than five scales
-take; with all scores null it has no sharp twin. `artefacts`, {"shift_red", "shift_green",
-"shift_blue", "clipped", "grid"}, compare the restored with the blurred picture (`artefacts.py`);
-they have no mean, in which shifts to either side would cancel.
+Keys that stand there only when they say something:
+
+- `filter`, if the protocol resizes; `subset`, GoPro's `linear` or `gamma`; `blurred_folder`, the
+  name of the folder that the blurred pictures lie in;
+- `per_scene`, [{"scene", "count", "blurred", "restored"}], if there is more than one scene;
+- `failed`, [{"name", "scene", "reason"}]: pairs that could not be scored and are in no mean;
+- `infinite_psnr`, {"blurred": n, "restored": n}, if any picture equals its sharp twin exactly;
+- `weights.preset`, `step` and `loss`: how they were trained, where they say so;
+- `lpips` and `niqe` among the scores, where they were asked for;
+- `pictures` of an entry, {"blurred", "restored", "sharp"}: files, from the results' folder.
+
+JSON has no infinity, so the `psnr` of a picture that equals its twin is null; the mean PSNR is over
+the others. Where `ssim` is null the picture is smaller than the window, where `ms_ssim` is, smaller
+than five scales take; with all scores null it has no sharp twin. `artefacts`, {"shift_red",
+"shift_green", "shift_blue", "clipped", "grid"}, compare the restored with the blurred picture
+(`artefacts.py`); they have no mean, in which shifts to either side would cancel.
 """
 
 import json
@@ -47,44 +57,79 @@ def summarise(
     protocol: str,
     filter: str | None,
     dataset: str,
-    weights: dict[str, str],
+    weights: dict[str, Any],
     device: str,
     first_seconds: float,
+    subset: str | None = None,
+    blurred_folder: str | None = None,
+    failed: Sequence[dict[str, str]] = (),
+    call: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The whole document from its `per_image` entries.
 
     Args:
-      entries: scored pictures, whose PSNR may still be `inf`.
-      protocol, dataset, device: as they shall stand there.
+      entries: scored pictures, at least one, whose PSNRs may still be `inf`.
+      protocol, dataset, device, subset, blurred_folder, failed: as they shall stand there.
       filter: the resampling filter, None where nothing was resized.
-      weights: name and sha256.
+      weights: name and sha256, and how they were trained.
       first_seconds: the first call, compilation included.
+      call: what else is known of it, see `about.of_call`.
 
     Returns:
       The document of the module's description, ready for `write_results`.
     """
-    means = {
-        side: {key: _mean(entry[side][key] for entry in entries) for key in SCORES}
-        for side in SIDES
-    }
     infinite = {side: sum(entry[side]["psnr"] == math.inf for entry in entries) for side in SIDES}
     seconds = [entry["seconds"] for entry in entries]
+    optional = {
+        "filter": filter,
+        "subset": subset,
+        "blurred_folder": blurred_folder,
+    }
     return {
         "schema": SCHEMA,
         "protocol": protocol,
-        **({} if filter is None else {"filter": filter}),
         "dataset": dataset,
+        **{key: value for key, value in optional.items() if value},
         "weights": weights,
         "device": device,
         "count": len(entries),
-        **means,
+        **{side: _means(entries, side) for side in SIDES},
         **({"infinite_psnr": infinite} if any(infinite.values()) else {}),
-        "seconds_per_image": {
-            "median": float(np.median(seconds)),
-            "p90": float(np.percentile(seconds, 90)),
-            "first_with_compilation": first_seconds,
-        },
+        **({"failed": list(failed)} if failed else {}),
+        "seconds_per_image": times(seconds, first_seconds),
+        **_per_scene(entries),
+        **(call or {}),
         "per_image": [_without_infinity(entry) for entry in entries],
+    }
+
+
+def times(seconds: Sequence[float], first_seconds: float) -> dict[str, float]:
+    """`seconds_per_image` of the pictures' times, at least one, and of the very first call."""
+    return {
+        "median": float(np.median(seconds)),
+        "p90": float(np.percentile(seconds, 90)),
+        "first_with_compilation": first_seconds,
+    }
+
+
+def _means(entries: Sequence[dict[str, Any]], side: str) -> Scores:
+    """The mean of each score that any of the pictures has; an infinite one is in none."""
+    keys = dict.fromkeys(key for entry in entries for key in entry[side])
+    return {key: _mean(entry[side].get(key) for entry in entries) for key in keys}
+
+
+def _per_scene(entries: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """{"per_scene": ...}, or nothing where all pictures are of one scene."""
+    scenes: dict[str, list[dict[str, Any]]] = {}
+    for entry in entries:
+        scenes.setdefault(entry["scene"], []).append(entry)
+    if len(scenes) < 2:
+        return {}
+    return {
+        "per_scene": [
+            {"scene": scene, "count": len(own), **{side: _means(own, side) for side in SIDES}}
+            for scene, own in scenes.items()
+        ]
     }
 
 
@@ -137,7 +182,7 @@ def summary(results: dict[str, Any]) -> str:
     resampling = f", {results['filter']}" if "filter" in results else ""
     seconds = results["seconds_per_image"]
     lines = [
-        f"{results['weights']['name']} on {results['dataset']}: {results['count']} pairs, "
+        f"{results['weights']['name']} on {results['dataset']}: {_pairs(results['count'])}, "
         f"protocol {results['protocol']}{resampling}, {results['device']}",
         _aligned(
             [("", *SCORES.values())]
@@ -152,7 +197,15 @@ def summary(results: dict[str, Any]) -> str:
     for side, count in results.get("infinite_psnr", {}).items():
         if count:
             lines.append(f"{count} {side} equal to the sharp twin: infinite PSNR, not in the mean")
+    failed = results.get("failed", [])
+    if failed:
+        lines.append(f"{len(failed)} could not be scored and are in no mean:")
+        lines += [f"  {each['reason']}" for each in failed]
     return "\n".join(lines)
+
+
+def _pairs(count: int) -> str:
+    return "1 pair" if count == 1 else f"{count} pairs"
 
 
 def _mean(values: Any) -> float | None:

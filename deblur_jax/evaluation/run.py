@@ -10,9 +10,10 @@ from deblur_jax.data import sources
 from deblur_jax.data.pairs import Pair, find_pairs
 from deblur_jax.data.training_set import synthetic_pool, validation_folder
 from deblur_jax.errors import UsageError
-from deblur_jax.evaluation.evaluate import evaluate_pairs
-from deblur_jax.evaluation.results import summary, write_results
-from deblur_jax.restore.restorer import Restorer
+from deblur_jax.evaluation.files import evaluate_to_file
+from deblur_jax.evaluation.results import summary
+from deblur_jax.progress import Reporter
+from deblur_jax.restore.restorer import on_every_device
 from deblur_jax.weights import registry
 
 _OWN_PAIRS = 4  # synthetic ones, for a preset that has no folder to be scored on
@@ -31,20 +32,24 @@ def evaluate_run(config: Any, workdir: str | Path) -> dict[str, Any]:
     """
     workdir = Path(workdir)
     evaluate = config.evaluate
-    restorer = Restorer(
+    restorers = on_every_device(
         registry.load(workdir),
         precision=config.train.precision,
         dropout=config.seed if evaluate.dropout else None,
     )
     pairs, dataset = _pairs(config, workdir)
-    results = evaluate_pairs(
-        pairs,
-        restorer,
-        protocol=evaluate.protocol,
-        filter=evaluate.protocol_filter,
-        dataset=dataset,
-    )
-    write_results(workdir / "results.json", results)
+    with Reporter("pair") as reporter:
+        results = evaluate_to_file(
+            workdir / "results.json",
+            pairs,
+            restorers,
+            protocol=evaluate.protocol,
+            filter=evaluate.protocol_filter,
+            dataset=dataset,
+            pictures=evaluate.pictures,
+            progress=reporter.item,
+            say=reporter.say,
+        )
     print(summary(results), flush=True)
     return results
 

@@ -180,6 +180,18 @@ class Restorer:
         return side
 
 
+def on_every_device(
+    weights: Weights, *, precision: str = "float32", dropout: int | None = None
+) -> list[Restorer]:
+    """A restorer for each of this process's accelerators, or one where there are only CPUs.
+
+    Virtual CPU devices share the same cores: more of them would be no faster. Raises as `Restorer`.
+    """
+    devices = jax.local_devices()
+    some: list[jax.Device | None] = [*devices] if devices[0].platform != "cpu" else [None]
+    return [Restorer(weights, precision=precision, dropout=dropout, device=each) for each in some]
+
+
 def pad_to_fit(image: Array, config: models.GeneratorConfig) -> NDArray[np.float32]:
     """Pads [H, W, 3] below and to the right to a size that the network takes.
 

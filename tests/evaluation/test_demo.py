@@ -145,9 +145,10 @@ def test_the_command_passes_its_options_on(monkeypatch: pytest.MonkeyPatch) -> N
     calls = []
     monkeypatch.setenv("DEBLUR_JAX_CACHE", "")
     monkeypatch.setattr(deblur_jax, "load", lambda name: f"restorer of {name}")
-    monkeypatch.setattr(demo, "run_demo", lambda *arguments: calls.append(arguments))
+    results = [{}, {"failed": [{}]}]
+    monkeypatch.setattr(demo, "run_demo", lambda *given: calls.append(given) or results.pop(0))
     assert demo.main(["--output", "here", "--weights", "mine"]) == 0
-    assert demo.main([]) == 0
+    assert demo.main([]) == 1, "a picture could not be restored"
     assert calls == [("here", "restorer of mine"), ("out/demo", "restorer of default")]
 
 

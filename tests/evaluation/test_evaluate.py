@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,8 +16,9 @@ from deblur_jax.evaluation import evaluate, metrics, results, timed
 from deblur_jax.evaluation.device import device_name
 
 SHIFT = 8
-KEYS = ["schema", "protocol", "dataset", "weights", "device", "count", "blurred", "restored"]
-KEYS += ["seconds_per_image", "per_image"]
+KEYS = ["schema", "protocol", "dataset", "blurred_folder", "weights", "device", "count"]
+KEYS += ["blurred", "restored", "seconds_per_image", "per_scene"]
+KEYS += ["precision", "dropout", "limit", "command", "date", "versions", "devices", "per_image"]
 
 
 class FakeRestorer:
@@ -90,6 +92,7 @@ def test_the_document_has_the_keys_of_schema_1(folder: Path) -> None:
     assert found["device"] == device_name()
     assert found["device"].startswith("cpu: ")
     assert found["count"] == 3
+    assert (found["blurred_folder"], found["limit"], found["devices"]) == ("blur", None, 1)
     keys = ["psnr", "ssim", "ssim_matlab3d", "cw_ssim_1d", "ssim_luminance", "ms_ssim"]
     assert list(found["blurred"]) == list(found["restored"]) == keys
     assert list(found["seconds_per_image"]) == ["median", "p90", "first_with_compilation"]
@@ -167,7 +170,7 @@ def test_a_perfect_picture_does_not_poison_the_mean(folder: Path, tmp_path: Path
     assert perfect["restored"]["psnr"] is None
     assert perfect["restored"]["ssim"] == pytest.approx(1.0)
     assert "1 restored equal to the sharp twin" in results.summary(found)
-    evaluate.write_results(tmp_path / "results.json", found)
+    results.write_results(tmp_path / "results.json", found)
 
 
 def test_only_perfect_pictures_have_no_mean_psnr(folder: Path) -> None:
@@ -211,38 +214,101 @@ def test_progress_and_kept_pictures(folder: Path) -> None:
     np.testing.assert_array_equal(sharp + np.uint8(2), restored)
 
 
-def test_twins_of_different_size_are_named_before_any_work(folder: Path) -> None:
+def test_what_cannot_be_scored_is_named_counted_and_in_no_mean(folder: Path) -> None:
+    """Twins of two sizes, a picture cut short, a model that gives NaN or fails on one of them."""
     images.write(folder / "b" / "sharp" / "one.png", np.zeros((40, 47, 3), np.uint8))
-    restorer = FakeRestorer()
-    with pytest.raises(UserError, match=r"one\.png is 48x40 .*one\.png is 47x40"):
-        score(folder, restorer)
-    assert restorer.shapes == []
+    whole = (folder / "a" / "blur" / "two.png").read_bytes()
+    (folder / "a" / "blur" / "two.png").write_bytes(whole[: len(whole) // 2])
+    said: list[str] = []
+    found = score(folder, FakeRestorer(shifted_back), say=said.append)
+    assert found["count"] == len(found["per_image"]) == 1
+    assert found["restored"]["psnr"] == pytest.approx(level(2), abs=1e-9)
+    names = ["a/two.png", "b/one.png"]
+    assert [each["name"] for each in found["failed"]] == names
+    assert [each["scene"] for each in found["failed"]] == ["a", "b"]
+    reasons = [each["reason"] for each in found["failed"]]
+    assert re.search(r"cannot read .*two\.png", reasons[0])
+    assert re.search(r"one\.png is 48x40 .*one\.png is 47x40", reasons[1])
+    assert sorted(line.partition("failed: ")[2] for line in said) == sorted(reasons)
+    summary = results.summary(found)
+    assert "2 could not be scored and are in no mean:" in summary
+    assert all(reason in summary for reason in reasons)
 
 
-def test_a_model_that_is_not_finite_is_named(folder: Path) -> None:
-    def broken(image: np.ndarray) -> np.ndarray:
-        out = image.astype(np.float32)
-        out[3, 4, 1] = np.nan
-        return out
-
-    with pytest.raises(UserError, match=r"two\.png: the weights fake gave values .* not finite"):
-        score(folder, FakeRestorer(broken))
+def not_finite(image: np.ndarray) -> np.ndarray:
+    out = image.astype(np.float32)
+    out[3, 4, 1] = np.nan
+    return out
 
 
-def test_a_model_that_fails_is_told_with_the_picture(folder: Path) -> None:
-    def failing(image: np.ndarray) -> np.ndarray:
-        raise UserError("not enough memory")
+def failing(image: np.ndarray) -> np.ndarray:
+    raise UserError("too large a picture")
 
-    with pytest.raises(UserError, match=r"two\.png: not enough memory"):
-        score(folder, FakeRestorer(failing))
+
+def without_memory(image: np.ndarray) -> np.ndarray:
+    raise MemoryError
 
 
 @pytest.mark.parametrize(
-    "function", [lambda image: image[:-1], lambda image: image.astype(np.float32)]
+    ("function", "sentence"),
+    [
+        (not_finite, r"two\.png: the weights fake gave values .* not finite"),
+        (failing, r"two\.png: too large a picture"),
+        (without_memory, r"two\.png: not enough memory"),
+        (lambda image: image[:-1], r"two\.png: the weights fake gave .* for uint8"),
+        (lambda image: image.astype(np.float32), r"two\.png: the weights fake gave .* for uint8"),
+    ],
 )
-def test_a_model_of_another_size_or_type_is_named(folder: Path, function) -> None:
-    with pytest.raises(UserError, match=r"two\.png: the weights fake gave .* for uint8"):
+def test_a_model_that_fails_is_told_with_the_picture(folder: Path, function, sentence) -> None:
+    with pytest.raises(UserError, match="none of the 3 pairs could be scored; .*" + sentence):
         score(folder, FakeRestorer(function))
+
+    def on_one_size(image: np.ndarray) -> np.ndarray:
+        return image.copy() if image.shape[0] == 32 else function(image)
+
+    found = score(folder, FakeRestorer(on_one_size))
+    assert found["count"] == 1 and len(found["failed"]) == 2
+    assert re.search(sentence, found["failed"][0]["reason"])
+
+
+def test_means_by_scene(folder: Path) -> None:
+    found = score(folder, FakeRestorer(shifted_back))
+    assert [(each["scene"], each["count"]) for each in found["per_scene"]] == [("a", 1), ("b", 2)]
+    for each in found["per_scene"]:
+        own = [entry for entry in found["per_image"] if entry["scene"] == each["scene"]]
+        for side in results.SIDES:
+            expected = np.mean([entry[side]["ssim"] for entry in own])
+            assert each[side]["ssim"] == pytest.approx(expected, abs=1e-12)
+    assert "per_scene" not in score(folder / "b", FakeRestorer())
+
+
+def test_floats_score_as_others_score_them(folder: Path) -> None:
+    """A model whose floats lie 0.6 and 0.4 grey levels above the sharp picture's."""
+
+    class WithFloats(FakeRestorer):
+        def with_floats(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            levels = image - float(SHIFT) + np.where(image % 2, 0.6, 0.4)
+            return np.rint(levels).astype(np.uint8), (levels / 127.5 - 1).astype(np.float32)
+
+    entry = score(folder, WithFloats())["per_image"][0]
+    share = np.mean(images.read_rgb(folder / "a" / "blur" / "two.png") % 2)
+    rounded = share * 1.0  # mean squared error of an error of 1 where the fraction is .6
+    floats = share * 0.36 + (1 - share) * 0.16
+    assert entry["restored"]["psnr"] == pytest.approx(10 * math.log10(255**2 / rounded), abs=1e-6)
+    assert entry["restored"]["psnr_floats"] == pytest.approx(
+        10 * math.log10(255**2 / floats), abs=1e-3
+    )
+    assert entry["restored"]["psnr_truncated"] is None, "no error at all"
+    assert "psnr_floats" not in entry["blurred"]
+
+
+def test_further_scores_are_asked_for_and_averaged(folder: Path) -> None:
+    def perceptual(picture: np.ndarray, sharp: np.ndarray) -> dict[str, float | None]:
+        return {"lpips": float(np.mean(picture.astype(float) - sharp))}
+
+    found = score(folder, FakeRestorer(shifted_back), perceptual=perceptual)
+    assert found["blurred"]["lpips"] == pytest.approx(SHIFT)
+    assert found["restored"]["lpips"] == pytest.approx(2)
 
 
 def test_wrong_calls(folder: Path) -> None:
@@ -260,11 +326,11 @@ def test_wrong_calls(folder: Path) -> None:
 def test_results_are_strict_json_and_never_half_written(folder: Path, tmp_path: Path) -> None:
     path = tmp_path / "new" / "results.json"
     found = score(folder, FakeRestorer(shifted_back))
-    evaluate.write_results(path, found)
+    results.write_results(path, found)
     text = path.read_text(encoding="utf-8")
     assert json.loads(text, parse_constant=pytest.fail) == found
     with pytest.raises(ValueError):
-        evaluate.write_results(path, {**found, "count": float("nan")})
+        results.write_results(path, {**found, "count": float("nan")})
     assert path.read_text(encoding="utf-8") == text
     assert [child.name for child in path.parent.iterdir()] == ["results.json"]
 
@@ -272,12 +338,12 @@ def test_results_are_strict_json_and_never_half_written(folder: Path, tmp_path: 
 def test_tables(folder: Path) -> None:
     found = score(folder, FakeRestorer(shifted_back))
     found["per_image"].append(results.without_scores("alone", 5, 6, 1.5))
-    lines = evaluate.picture_table(found).splitlines()
+    lines = results.picture_table(found).splitlines()
     assert lines[0].split() == ["picture", "PSNR", "(dB)", "SSIM", "seconds"]
     assert len(lines) == 1 + 4 + 1
     assert f"{level(SHIFT):.2f} → {level(2):.2f}" in lines[1]
     assert lines[4].split() == ["alone", "–", "→", "–", "–", "→", "–", "1.50"]
     assert lines[-1].startswith("mean of 3, median time")
-    text = evaluate.summary(found)
+    text = results.summary(found)
     assert "fake on three: 3 pairs, protocol full, cpu: " in text
     assert f"{found['restored']['cw_ssim_1d']:.4f}" in text

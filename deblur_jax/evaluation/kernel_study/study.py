@@ -34,11 +34,11 @@ from deblur_jax.errors import UsageError, UserError
 from deblur_jax.evaluation import metrics
 from deblur_jax.evaluation.about import now, versions
 from deblur_jax.evaluation.device import device_name
-from deblur_jax.evaluation.evaluate import Restores
 from deblur_jax.evaluation.kernel_study import findings as kernel_findings
 from deblur_jax.evaluation.kernel_study.findings import KERNELS, MEASURES, SIZES
 from deblur_jax.evaluation.kernel_study.plots import write_plots
 from deblur_jax.evaluation.kernel_study.sheets import Restoration, sheet, sheet_names
+from deblur_jax.evaluation.timed import Restores
 from deblur_jax.restore.files import Progress, Summary
 from deblur_jax.restore.inputs import Job, plan
 

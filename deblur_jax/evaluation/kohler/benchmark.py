@@ -16,6 +16,7 @@ frame; the benchmark's figures are the means over the 48 pictures. These are the
 authors' own script.
 """
 
+import copy
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,7 +29,9 @@ from deblur_jax import images
 from deblur_jax.errors import UserError
 from deblur_jax.evaluation.kohler.folder import KohlerPicture
 from deblur_jax.evaluation.kohler.ms_ssim import SMALLEST, kohler_ms_ssim
+from deblur_jax.evaluation.ledger import Ledger
 from deblur_jax.evaluation.metrics.window import PEAK, check_pair
+from deblur_jax.evaluation.timed import TimedRestorer
 
 LUMINANCE = (0.299, 0.587, 0.114)
 SIDES = ("blurred", "restored")
@@ -98,19 +101,24 @@ def best_of(restored: np.ndarray, frames: Iterable[np.ndarray]) -> Best:
 
 def evaluate_kohler(
     pictures: Sequence[KohlerPicture],
-    restore: Callable[[np.ndarray], np.ndarray],
+    timed: TimedRestorer,
     progress: Callable[[int, int, str], None] | None = None,
+    *,
+    ledger: Ledger | None = None,
+    say: Callable[[str], None] | None = None,
 ) -> dict[str, Any]:
     """Scores a model by the protocol, the blurred photographs beside it.
 
     Args:
       pictures: as `find_kohler` gives them; the benchmark's figures are over all 48.
-      restore: uint8[H, W, 3] -> uint8[H, W, 3].
+      timed: the model.
       progress: called with (pictures done, pictures in all, name) after each.
+      ledger: keeps what is scored, and gives what was scored before.
+      say: told in a sentence how many were.
 
     Returns:
       {"protocol": "kohler", "count", "blurred": {"psnr", "ms_ssim"}, "restored": the same,
-      "per_image": [{"name", "frames", "blurred", "restored"}]}: the means over the
+      "per_image": [{"name", "frames", "blurred", "restored", "seconds"}]}: the means over the
       pictures. Where a photograph agrees with a frame everywhere its PSNR is None and in no mean,
       and `infinite_psnr`, {"blurred": n, "restored": n}, counts them.
 
@@ -121,13 +129,17 @@ def evaluate_kohler(
     """
     if not pictures:
         raise ValueError("no pictures to evaluate")
-    entries: list[dict[str, Any]] = []
-    for done, picture in enumerate(pictures, start=1):
-        entries.append({"name": picture.name, "frames": len(picture.frames)})
-        for side, best in _both_sides(picture, restore).items():
-            entries[-1][side] = {"psnr": best.psnr, "ms_ssim": best.ms_ssim}
+    ledger = Ledger(None, {}) if ledger is None else ledger
+    todo = [each for each in pictures if ledger.find(each.name, _stamp(each)) is None]
+    before = len(pictures) - len(todo)
+    if before and say is not None:
+        say(f"{before} of {len(pictures)} were scored before")
+    for done, picture in enumerate(todo, start=before + 1):
+        ledger.add(picture.name, _stamp(picture), _entry(picture, timed), timed.first_seconds)
         if progress is not None:
             progress(done, len(pictures), picture.name)
+    found = [ledger.find(each.name, _stamp(each)) for each in pictures]
+    entries = [copy.deepcopy(entry) for entry in found if entry is not None]
     infinite = {side: _without_infinity([entry[side] for entry in entries]) for side in SIDES}
     return {
         "protocol": "kohler",
@@ -138,17 +150,15 @@ def evaluate_kohler(
     }
 
 
-def _both_sides(
-    picture: KohlerPicture, restore: Callable[[np.ndarray], np.ndarray]
-) -> dict[str, Best]:
+def _stamp(picture: KohlerPicture) -> list[Any]:
+    """What changes when a photograph or its frames do, as far as the folder tells."""
+    return [picture.blurred.stat().st_mtime_ns, [path.name for path in picture.frames]]
+
+
+def _entry(picture: KohlerPicture, timed: TimedRestorer) -> dict[str, Any]:
     """The photograph's own best and the restored picture's; each frame is read once."""
     blurred = images.read_rgb(picture.blurred)
-    restored = restore(blurred)
-    if restored.dtype != np.uint8 or restored.shape != blurred.shape:
-        raise UserError(
-            f"{picture.blurred}: the model gave {restored.dtype}{list(restored.shape)} "
-            f"for uint8{list(blurred.shape)}"
-        )
+    restored, seconds = timed(blurred, picture.blurred)
     found: list[list[Comparison]] = [[], []]
     try:
         for path in picture.frames:
@@ -157,7 +167,11 @@ def _both_sides(
                 comparisons.append(compare(z, frame))
     except UserError as error:
         raise UserError(f"{picture.blurred}: {error}") from error
-    return {side: _best(comparisons) for side, comparisons in zip(SIDES, found, strict=True)}
+    entry: dict[str, Any] = {"name": picture.name, "frames": len(picture.frames)}
+    for side, comparisons in zip(SIDES, found, strict=True):
+        best = _best(comparisons)
+        entry[side] = {"psnr": best.psnr, "ms_ssim": best.ms_ssim}
+    return entry | {"seconds": seconds}
 
 
 def _best(comparisons: Sequence[Comparison]) -> Best:

@@ -1,7 +1,9 @@
 """Köhler's protocol on pictures scaled and shifted by known amounts, and against numpy."""
 
+import json
 import math
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,8 +13,11 @@ from skimage import data
 from deblur_jax import images
 from deblur_jax.errors import UserError
 from deblur_jax.evaluation.kohler import benchmark as kohler
+from deblur_jax.evaluation.kohler import run
 from deblur_jax.evaluation.kohler.benchmark import best_of, compare, evaluate_kohler
 from deblur_jax.evaluation.kohler.folder import KohlerPicture
+from deblur_jax.evaluation.results import summary
+from deblur_jax.evaluation.timed import TimedRestorer
 
 LUMINANCE = np.array([0.299, 0.587, 0.114])
 
@@ -182,9 +187,27 @@ def pictures(tmp_path: Path) -> list[KohlerPicture]:
     return made
 
 
+class Fake:
+    """A function as a model."""
+
+    weights = SimpleNamespace(name="fake", sha256="0" * 64)
+
+    def __init__(self, function) -> None:
+        self.function = function
+
+    def __call__(self, image: np.ndarray) -> np.ndarray:
+        return self.function(image)
+
+
+def model(function) -> TimedRestorer:
+    return TimedRestorer(Fake(function))
+
+
 def test_evaluation_over_pictures(pictures: list[KohlerPicture]) -> None:
     told: list[tuple[int, int, str]] = []
-    found = evaluate_kohler(pictures, lambda z: moved(z, 2, 3), lambda *step: told.append(step))
+    found = evaluate_kohler(
+        pictures, model(lambda z: moved(z, 2, 3)), lambda *step: told.append(step)
+    )
     assert told == [(1, 2, "1_1"), (2, 2, "1_2")]
     assert (found["protocol"], found["count"]) == ("kohler", 2)
     for entry, picture in zip(found["per_image"], pictures, strict=True):
@@ -202,22 +225,57 @@ def test_evaluation_over_pictures(pictures: list[KohlerPicture]) -> None:
     assert "infinite_psnr" not in found
 
 
+def test_the_benchmark_becomes_a_file_and_goes_on_where_it_stopped(
+    pictures: list[KohlerPicture], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "find_kohler", lambda directory: pictures)
+    output, calls, said = tmp_path / "new" / "kohler.json", [], []
+
+    def restore(z: np.ndarray) -> np.ndarray:
+        calls.append(z.shape)
+        return moved(z, 2, 3)
+
+    def interrupt(done: int, total: int, name: str) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run.evaluate_to_file(output, "folder", Fake(restore), progress=interrupt)
+    assert not output.exists() and len(calls) == 2
+    written = run.evaluate_to_file(output, "folder", Fake(restore), say=said.append)
+    assert said == ["1 of 2 were scored before"] and len(calls) == 4
+    document = json.loads(output.read_text())
+    assert document == written and [p.name for p in output.parent.iterdir()] == ["kohler.json"]
+    assert (document["schema"], document["protocol"], document["dataset"]) == (
+        1,
+        "kohler",
+        "kohler",
+    )
+    assert (document["weights"]["name"], document["count"]) == ("fake", 2)
+    assert set(document["seconds_per_image"]) == {"median", "p90", "first_with_compilation"}
+    expected = evaluate_kohler(pictures, model(restore))
+    for side in ("blurred", "restored"):
+        assert document[side] == expected[side]
+    assert "fake on kohler: 2 pairs" in summary(document)
+
+
 def test_a_perfect_picture_is_counted_and_in_no_mean(pictures: list[KohlerPicture]) -> None:
     perfect = images.read_rgb(pictures[0].frames[1])
     first = images.read_rgb(pictures[0].blurred)
-    found = evaluate_kohler(pictures, lambda z: perfect if np.array_equal(z, first) else z.copy())
+    found = evaluate_kohler(
+        pictures, model(lambda z: perfect if np.array_equal(z, first) else z.copy())
+    )
     assert found["infinite_psnr"] == {"blurred": 0, "restored": 1}
     assert found["per_image"][0]["restored"]["psnr"] is None
     assert found["restored"]["psnr"] == found["per_image"][1]["restored"]["psnr"]
 
 
 def test_what_is_wrong_is_named(pictures: list[KohlerPicture]) -> None:
-    with pytest.raises(UserError, match=r"blurred1\.png: the model gave float32"):
-        evaluate_kohler(pictures, lambda z: z.astype(np.float32))
+    with pytest.raises(UserError, match=r"blurred1\.png: the weights fake gave float32"):
+        evaluate_kohler(pictures, model(lambda z: z.astype(np.float32)))
     with pytest.raises(UserError, match=r"blurred1\.png: .*black all over"):
-        evaluate_kohler(pictures, np.zeros_like)
+        evaluate_kohler(pictures, model(np.zeros_like))
     images.write(pictures[0].frames[1], np.zeros((165, 179, 3), np.uint8))
     with pytest.raises(UserError, match=r"frame1_2\.png has 179x165 pixels, not 180x165"):
-        evaluate_kohler(pictures, lambda z: z)
+        evaluate_kohler(pictures, model(lambda z: z))
     with pytest.raises(ValueError, match="no pictures"):
-        evaluate_kohler([], lambda z: z)
+        evaluate_kohler([], model(lambda z: z))
