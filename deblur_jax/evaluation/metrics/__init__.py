@@ -11,7 +11,8 @@
 - `ms_ssim`: the product over five scales, of the gray pictures.
 - `cw_ssim_1d`: the wavelet measure behind the .958 of the DeblurGAN paper.
 
-Pictures of one shape compile once.
+Pictures of one shape compile once. LPIPS and NIQE, which take a library of their own, stand apart
+in `perceptual.py`.
 """
 
 import numpy as np

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from deblur_jax.evaluation.metrics.luminance import luminance
+from deblur_jax.evaluation.metrics.window import check_pair
 
 WIDTHS = 30  # wavelet widths 1..30 and K are pyssim's defaults
 K = 0.01
@@ -31,10 +32,10 @@ def cw_ssim_1d(picture: np.ndarray, reference: np.ndarray) -> float:
     Returns:
       Between 0 and 1, 1 for identical pictures.
     """
-    if picture.shape != reference.shape or picture.dtype != np.uint8 or reference.dtype != np.uint8:
-        raise ValueError("expected two uint8[H, W, 3] of one shape")
+    check_pair(picture, reference)
     length = picture.shape[0] * picture.shape[1]
-    blocks = np.asarray(_block_sums(picture, reference, _kernel_spectra(length)), np.float64)
+    with jax.enable_x64(True):
+        blocks = np.asarray(_block_sums(picture, reference, _kernel_spectra(length)))
     return float(blocks.sum() / length)
 
 
@@ -46,14 +47,14 @@ def mexican_hat(points: int, width: float) -> np.ndarray:
 
 
 def _kernel_spectra(length: int) -> np.ndarray:
-    """complex64[30, BLOCK]: every wavelet's transform, all aligned as mode 'same' aligns them."""
+    """complex128[30, BLOCK]: every wavelet's transform, all aligned as mode 'same' aligns them."""
     kernels = np.zeros((WIDTHS, BLOCK))
     for row, width in enumerate(range(1, WIDTHS + 1)):
         points = min(TAPS_PER_WIDTH * width, length)
         # 'same' keeps the middle of the full convolution, from its sample (points - 1) // 2 on.
         start = HALF - (points - 1) // 2
         kernels[row, start : start + points] = mexican_hat(points, width)
-    return np.fft.fft(kernels).astype(np.complex64)
+    return np.fft.fft(kernels)
 
 
 SUPPORT = TAPS_PER_WIDTH * WIDTHS  # the longest wavelet
@@ -63,9 +64,16 @@ STEP = BLOCK - SUPPORT + 1  # samples of each block that no circular wrap-around
 
 @jax.jit
 def _block_sums(a: jax.Array, b: jax.Array, spectra: jax.Array) -> jax.Array:
-    """Sums of the similarity map over blocks of the signal: float32[blocks]."""
+    """Sums of the similarity map over blocks of the signal: float64[blocks].
+
+    To be traced with 64 bits on: the wavelets let next to nothing of a picture's brightness
+    through, and K is small, so that 32 bits leave enough of a white picture in a black one to be
+    wrong by 1e-4.
+    """
     # The wavelets are real, so one complex signal carries both pictures through each transform.
-    signal = (luminance(a) + 1j * luminance(b)).ravel().astype(jnp.complex64)
+    signal = jax.lax.complex(
+        *(luminance(picture).ravel().astype(jnp.float64) for picture in (a, b))
+    )
     length = signal.size
     count = -(-length // STEP)
     # Output i needs the samples i + HALF - SUPPORT + 1 to i + HALF; zeros lie outside the picture.
@@ -80,7 +88,7 @@ def _block_sums(a: jax.Array, b: jax.Array, spectra: jax.Array) -> jax.Array:
         c, d = both.real, both.imag
         return (products + jnp.abs(c * d), energies + c * c + d * d, cross + c * d), None
 
-    zeros = jnp.zeros((count, STEP), jnp.float32)
+    zeros = jnp.zeros((count, STEP), jnp.float64)
     (products, energies, cross), _ = jax.lax.scan(add_width, (zeros, zeros, zeros), spectra)
     magnitude = (2 * products + K) / (energies + K)
     phase = (2 * jnp.abs(cross) + K) / (2 * products + K)

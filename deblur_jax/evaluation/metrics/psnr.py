@@ -30,8 +30,8 @@ def psnr(picture: np.ndarray, reference: np.ndarray) -> float:
       Decibels, exact to float64; `inf` for identical pictures.
     """
     check_pair(picture, reference)
-    rows = np.asarray(_squared_error_by_row(picture, reference))
-    return _decibels(float(rows.sum(dtype=np.uint64)) / picture.size)
+    lines = np.asarray(_squared_error_by_line(picture, reference))
+    return _decibels(float(lines.sum(dtype=np.uint64)) / picture.size)
 
 
 def psnr_of_floats(
@@ -73,10 +73,11 @@ def _decibels(error: float) -> float:
 
 
 @jax.jit
-def _squared_error_by_row(a: jax.Array, b: jax.Array) -> jax.Array:
-    """uint32[H, 3]; a row overflows only beyond 66,000 pixels of width."""
+def _squared_error_by_line(a: jax.Array, b: jax.Array) -> jax.Array:
+    """uint32[H, 3] or uint32[W, 3]: over the shorter side, as 66,052 pixels would overflow."""
     difference = a.astype(jnp.int32) - b.astype(jnp.int32)
-    return jnp.sum((difference * difference).astype(jnp.uint32), axis=1)
+    shorter = 1 if a.shape[1] <= a.shape[0] else 0
+    return jnp.sum((difference * difference).astype(jnp.uint32), axis=shorter)
 
 
 @functools.partial(jax.jit, static_argnames="rounding")
