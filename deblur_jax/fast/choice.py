@@ -1,13 +1,19 @@
-"""The one place where it is decided which formulation a training step takes."""
+"""The one place where it is decided which formulation is taken, by platform and precision."""
 
 import os
 from collections.abc import Callable
+from typing import Any
 
 import jax
+import jax.numpy as jnp
 
+from deblur_jax import models
+from deblur_jax.fast import resnet
 from deblur_jax.fast.convolution import convolution
+from deblur_jax.models import GeneratorConfig, generator
 
 PLAIN_VARIABLE = "DEBLUR_JAX_PLAIN"
+Forward = Callable[[Any, jax.Array], jax.Array]
 
 
 def choose_convolution() -> Callable[..., jax.Array] | None:
@@ -16,6 +22,54 @@ def choose_convolution() -> Callable[..., jax.Array] | None:
     XLA:CPU is slow at some derivatives of convolutions, see `fast.convolution`; accelerators have
     libraries for all of them. `DEBLUR_JAX_PLAIN=1` in the environment leaves everything to XLA.
     """
-    if os.environ.get(PLAIN_VARIABLE, "0") not in ("", "0"):
-        return None
-    return convolution if jax.default_backend() == "cpu" else None
+    return convolution if _on_cpu(jax.default_backend()) else None
+
+
+def choose_forward(
+    params: Any,
+    config: GeneratorConfig,
+    *,
+    batch_stats: Any = None,
+    dtype: Any = jnp.float32,
+    platform: str | None = None,
+) -> tuple[Any, Forward]:
+    """A generator for restoring, without dropout, in the formulation that is quickest.
+
+    On CPUs and in float32 the paper's network takes `fast.resnet`; everything else is the plain
+    network, and with `DEBLUR_JAX_PLAIN=1` in the environment that is, too.
+
+    Args:
+      params: from `models.init_generator`.
+      config: the shape that they were drawn with.
+      batch_stats: moving averages of a batch norm; None takes each batch's own statistics.
+      dtype: of the convolutions.
+      platform: `cpu`, `gpu` or `tpu`; None is JAX's default.
+
+    Returns:
+      Parameters, prepared once on the host, and a function of them and of blurred pictures, which
+      is `models.apply_generator` but for rounding: float32[B, H, W, 3] to the same.
+    """
+    batch_stats = batch_stats or None
+    own_statistics = config.norm == "batch" and batch_stats is None
+    if (
+        config.generator == "resnet"
+        and dtype == jnp.float32
+        and not own_statistics
+        and _on_cpu(platform or jax.default_backend())
+    ):
+
+        def quick(prepared: Any, x: jax.Array) -> jax.Array:
+            return generator.finish(x, resnet.apply(prepared, x, config), config)
+
+        return resnet.prepare(params, config, batch_stats), quick
+
+    def plain(both: Any, x: jax.Array) -> jax.Array:
+        own, stats = both
+        return models.apply_generator(own, x, config, batch_stats=stats, dtype=dtype)
+
+    return (params, batch_stats), plain
+
+
+def _on_cpu(platform: str) -> bool:
+    plain = os.environ.get(PLAIN_VARIABLE, "0") not in ("", "0")
+    return platform == "cpu" and not plain

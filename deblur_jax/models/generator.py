@@ -60,7 +60,8 @@ def init_stats(config: GeneratorConfig) -> Params:
     return jax.tree_util.tree_map_with_path(lambda path, s: start[path[-1].key](s.shape), shapes)
 
 
-def _output(x: jax.Array, y: jax.Array, config: GeneratorConfig) -> jax.Array:
+def finish(x: jax.Array, y: jax.Array, config: GeneratorConfig) -> jax.Array:
+    """The output mode: from blurred `x` and the network's `y`, float32[B, H, W, 3], to restored."""
     x = x.astype(jnp.float32)
     if config.output == "tanh":
         return jnp.tanh(y)
@@ -103,7 +104,7 @@ def apply(
         variables["batch_stats"] = batch_stats if moving else init_stats(config)
     module = _module(config, moving, dtype)
     y, _ = module.apply(variables, x, keys, mutable=["batch_stats"])
-    return _output(x, y, config)
+    return finish(x, y, config)
 
 
 def apply_train(
@@ -127,7 +128,7 @@ def apply_train(
     variables = {"params": params, "batch_stats": batch_stats}
     module = _module(config, False, dtype, axis_name, convolution)
     y, changed = module.apply(variables, x, keys, mutable=["batch_stats"])
-    return _output(x, y, config), changed.get("batch_stats", {})
+    return finish(x, y, config), changed.get("batch_stats", {})
 
 
 def _check_size(x: jax.Array, config: GeneratorConfig) -> None:

@@ -2,6 +2,7 @@
 
 import logging
 import zlib
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -9,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-from deblur_jax import models
+from deblur_jax import fast, models
 from deblur_jax.compiler import jit
 from deblur_jax.errors import UsageError, UserError
 from deblur_jax.images import Picture, convert_depth
@@ -68,9 +69,9 @@ class Restorer:
         self.tile = tiling.parse_tile(tile)
         self.compilations = 0
         self._exact = tiling.is_exact(weights.config, weights.batch_stats)
-        stats = weights.batch_stats or None
-        self._params, self._batch_stats = jax.device_put((weights.params, stats), device)
-        self._program = jit(self._network)
+        params, self._forward = self._network()
+        self._params = jax.device_put(params, device)
+        self._program = jit(self._one)
 
     def __call__(self, image: Array) -> Array:
         """Restores uint8[H, W, 3] to uint8[H, W, 3], or uint16 to uint16, rounded to the nearest.
@@ -135,19 +136,28 @@ class Restorer:
         peak = np.float32(max(1.0, picture.rgb.max()))
         return picture.with_rgb(self.restore_unit((picture.rgb / peak).clip(0, 1)) * peak)
 
-    def _network(
-        self, params: Any, batch_stats: Any, image: jax.Array, number: jax.Array
-    ) -> jax.Array:
+    def _network(self) -> tuple[Any, Callable[..., jax.Array]]:
+        """Parameters and a function of them, of pictures [B, H, W, 3] and of a number."""
+        weights, dtype = self.weights, PRECISIONS[self.precision]
+        stats = weights.batch_stats or None
+        if self.dropout is None:
+            platform = None if self.device is None else self.device.platform
+            prepared, forward = fast.choose_forward(
+                weights.params, weights.config, batch_stats=stats, dtype=dtype, platform=platform
+            )
+            return prepared, lambda params, x, _number: forward(params, x)
+
+        def with_dropout(params: Any, x: jax.Array, number: jax.Array) -> jax.Array:
+            keys, (own, averages) = self._keys(number), params
+            return models.apply_generator(
+                own, x, weights.config, keys=keys, batch_stats=averages, dtype=dtype
+            )
+
+        return (weights.params, stats), with_dropout
+
+    def _one(self, params: Any, image: jax.Array, number: jax.Array) -> jax.Array:
         self.compilations += 1  # runs only while JAX traces a new size
-        restored = models.apply_generator(
-            params,
-            image[None],
-            self.weights.config,
-            keys=None if self.dropout is None else self._keys(number),
-            batch_stats=batch_stats,
-            dtype=PRECISIONS[self.precision],
-        )
-        return restored[0]
+        return self._forward(params, image[None], number)[0]
 
     def _keys(self, number: jax.Array) -> jax.Array:
         return jax.random.fold_in(jax.random.key(self.dropout or 0), number)[None]
@@ -155,7 +165,7 @@ class Restorer:
     def _restore(self, image: Array) -> NDArray[np.float32]:
         try:
             number = np.uint32(0 if self.dropout is None else zlib.crc32(image.tobytes()))
-            return np.asarray(self._program(self._params, self._batch_stats, image, number))
+            return np.asarray(self._program(self._params, image, number))
         except (MemoryError, jax.errors.JaxRuntimeError) as error:
             if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error):
                 raise UserError(

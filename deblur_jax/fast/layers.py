@@ -1,0 +1,111 @@
+"""The generator's other layers in the formulations that XLA:CPU is quickest at, for restoring.
+
+Each equals its plain counterpart in `models.layers` but for rounding.
+"""
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+GROUP = 16  # pixels that a norm's statistics sum up at first
+DIMENSIONS = ("NHWC", "HWIO", "NHWC")
+
+# Which taps of a transposed 3x3 kernel of stride 2 reach a result of even and of odd place, as
+# (tap, input's offset). The result of JAX's padding (1, 2) begins with an even place, as PyTorch
+# aligns it; of (2, 1), TensorFlow's 'SAME', with an odd one.
+_TAPS = {
+    "transpose": (((1, 0),), ((0, 0), (2, 1))),
+    "transpose_same": (((0, -1), (2, 0)), ((1, 0),)),
+}
+
+
+def convolve(x: jax.Array, kernel: jax.Array, stride: int = 1, pad: tuple[int, int] = (0, 0)):
+    """A plain convolution: `[B, H, W, I]` by `[h, w, I, O]`, `pad` zeros before and after."""
+    return lax.conv_general_dilated(
+        x, kernel, (stride, stride), (pad, pad), dimension_numbers=DIMENSIONS
+    )
+
+
+def instance_scale(x: jax.Array, epsilon: float) -> tuple[jax.Array, jax.Array]:
+    """Scale and shift, `[B, 1, 1, C]` each, with which x * scale + shift is instance-normalised.
+
+    One pass over x: sums of its distance from the first pixel and of that distance's square, which
+    keeps its digits where a mean is large against the deviation.
+    """
+    batch, height, width, channels = x.shape
+    flat = x.reshape(batch, height * width, channels)
+    origin = flat[:, :1]
+    mean, square = (total / (height * width) for total in _sums(flat, origin))
+    scale = lax.rsqrt(jnp.maximum(square - mean * mean, 0) + epsilon)
+    return scale[:, None], (-(mean + origin) * scale)[:, None]
+
+
+def _sums(flat: jax.Array, origin: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Sums of the distances from `origin` and of their squares: `[B, N, C]` to `[B, 1, C]` each.
+
+    In groups of pixels first: XLA:CPU divides the results of a sum between its cores, and one for
+    each channel leaves it with one core and no vectors (95 against 5 ms for 180x320x256).
+    """
+    batch, count, channels = flat.shape
+    whole = count // GROUP * GROUP
+    distance = (flat[:, :whole] - origin).reshape(batch, -1, GROUP, channels)
+    rest = flat[:, whole:] - origin
+    parts = (jnp.sum(distance, 2), jnp.sum(distance * distance, 2))
+    parts = lax.optimization_barrier(parts)
+    ends = (rest, rest * rest)
+    first, second = (
+        jnp.sum(part, 1, keepdims=True) + jnp.sum(end, 1, keepdims=True)
+        for part, end in zip(parts, ends, strict=True)
+    )
+    return first, second
+
+
+def double(x: jax.Array, kernel: jax.Array, kind: str) -> jax.Array:
+    """A transposed 3x3 convolution of stride 2 as four plain ones, one for each place in 2x2.
+
+    Args:
+      x: `[B, H, W, I]`.
+      kernel: `[3, 3, I, O]`, as `lax.conv_general_dilated` takes it with an input dilation of 2.
+      kind: `transpose` or `transpose_same`, see `GeneratorConfig.upsample`.
+
+    Returns:
+      `[B, 2 H, 2 W, O]`.
+    """
+    batch, height, width, _ = x.shape
+    taps = _TAPS[kind]
+    before, after = (1, 0) if kind == "transpose_same" else (0, 1)
+    around = jnp.pad(x, ((0, 0), (before, after), (before, after), (0, 0)))
+    around = lax.optimization_barrier(around)
+
+    def phase(down: tuple, right: tuple) -> jax.Array:
+        some = jnp.stack([jnp.stack([kernel[i, j] for j, _ in right]) for i, _ in down])
+        top, left = down[0][1] + before, right[0][1] + before
+        rows, columns = height + len(down) - 1, width + len(right) - 1
+        return convolve(around[:, top : top + rows, left : left + columns], some)
+
+    rows = [jnp.stack([phase(down, right) for right in taps], 3) for down in taps]
+    return jnp.stack(rows, 2).reshape(batch, 2 * height, 2 * width, kernel.shape[3])
+
+
+def convolve_to_few(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    """A convolution without padding to few channels: each row of the kernel by itself, then sums.
+
+    One convolution of 1 x w to h times as many channels, and h shifted sums: XLA:CPU's own code is
+    made for many channels.
+
+    Args:
+      x: `[B, H, W, I]`.
+      kernel: `[h, w, I, O]`.
+
+    Returns:
+      `[B, H - h + 1, W - w + 1, O]`.
+    """
+    height, width, channels, features = kernel.shape
+    rows = x.shape[1] - height + 1
+    row_by_row = kernel.transpose(1, 2, 0, 3).reshape(1, width, channels, height * features)
+    y = lax.optimization_barrier(convolve(x, row_by_row))
+    y = y.reshape(*y.shape[:3], height, features)
+    total = y[:, :rows, :, 0]
+    for i in range(1, height):
+        total = total + y[:, i : i + rows, :, i]
+    return total
