@@ -327,6 +327,7 @@ def report(
       UserError: a file that cannot be read or is damaged, an unwritable output.
     """
     from deblur_jax.report.build import PAGE, build  # brings matplotlib and jinja2
+    from deblur_jax.report.documents import read_all
 
     if not results and weights is None:
         raise UsageError("name the files to report on (--results), or weights to measure first")
@@ -338,6 +339,7 @@ def report(
     refuse_unwritable(folder / PAGE)
     files = list(results)
     if weights is not None:
+        read_all(files)  # what is wrong with them is said before minutes of measuring
         files += _measured_figures(folder / "measured", weights, precision, overwrite, progress)
     return f"{build(files, output)}: written"
 

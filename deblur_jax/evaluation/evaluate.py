@@ -7,7 +7,7 @@ mean; what has been scored is kept in a ledger, from which an interrupted evalua
 import queue
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from deblur_jax.atomic import reason
@@ -90,8 +90,10 @@ def evaluate_pairs(
         )
 
     with Ledger(ledger, measured) as scored:
-        failed = _score_all(ordered, models, score, scored, progress, say)
-        found = [(pair, scored.find(pair.name, stamp_of(pair))) for pair in ordered]
+        # Once and for all: a model may leave its results beside the pictures, or a user touch them.
+        stamps = {pair.name: stamp_of(pair) for pair in ordered}
+        failed = _score_all(ordered, stamps, models, score, scored, progress, say)
+        found = [(pair, scored.find(pair.name, stamps[pair.name])) for pair in ordered]
         entries = [entry for pair, entry in found if entry is not None and pair.name not in failed]
     if not entries:
         raise UserError(
@@ -137,9 +139,8 @@ def blurred_folder(pairs: Sequence[Pair]) -> str | None:
     """The name of the folder that the blurred pictures lie in; None unless it is one name."""
     names = set()
     for pair in pairs:
-        below = PurePosixPath(pair.name).relative_to(PurePosixPath(pair.scene))
-        parents = pair.blurred.parents
-        depth = len(below.parts) - 1
+        below = pair.name.removeprefix(f"{pair.scene}/")
+        parents, depth = pair.blurred.parents, below.count("/")
         names.add(parents[depth].name if depth < len(parents) else "")
     return names.pop() if len(names) == 1 else None
 
@@ -150,6 +151,7 @@ def _listed(restorers: Restores | Sequence[Restores]) -> list[Restores]:
 
 def _score_all(
     pairs: Sequence[Pair],
+    stamps: dict[str, list[Any]],
     models: Sequence[TimedRestorer],
     score: Callable[[Pair, TimedRestorer], Entry],
     ledger: Ledger,
@@ -157,7 +159,6 @@ def _score_all(
     say: Say | None,
 ) -> dict[str, str]:
     """Puts every pair's entry into the ledger; returns why it could not be done, by name."""
-    stamps = {pair.name: stamp_of(pair) for pair in pairs}
     todo = [pair for pair in pairs if ledger.find(pair.name, stamps[pair.name]) is None]
     done, failed = len(pairs) - len(todo), dict[str, str]()
     if done and say is not None:

@@ -53,10 +53,9 @@ def run_kinds(
     kept: dict[str, dict[str, str]] = {}
 
     def keep(pair: Pair, blurred: np.ndarray, restored: np.ndarray, sharp: np.ndarray) -> None:
-        kept[pair.name] = {}
-        for side, picture in zip(SIDES, (blurred, restored, sharp), strict=True):
-            kept[pair.name][side] = f"{pictures}/{pair.scene}/{pair.name}/{side}.png"
-            images.write(folder / kept[pair.name][side], picture)
+        place = f"{pictures}/{pair.scene}/{pair.name}"
+        kept[pair.name] = {side: f"{place}/{side}.png" for side in SIDES}
+        images.write(folder / kept[pair.name]["restored"], restored)  # its twins are there
 
     pairs = _make_pairs(folder / pictures)
     results = evaluate_pairs(pairs, restorer, dataset=DATASET, keep=keep, progress=progress)

@@ -3,15 +3,11 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from deblur_jax.plots.theme import INK, SOFT, figure, marker, series_colour, to_svg
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+from deblur_jax.plots.axes import finish, logarithmic
+from deblur_jax.plots.theme import SOFT, figure, marker, series_colour
 
 MOST_POINTS = 1000  # of a line; more would not be seen, and would make the file large
 MOST_LABELS = 25  # pictures whose names fit below an axis
@@ -21,12 +17,16 @@ Number = float | None
 
 @dataclass(frozen=True)
 class Line:
-    """Points joined in their order; a y of None or NaN leaves a gap."""
+    """Points joined in their order; a y of None or NaN leaves a gap.
+
+    `tone` is the place of its colour among the theme's, the line's own place where it is None.
+    """
 
     name: str
     x: Sequence[float]
     y: Sequence[Number]
     dashed: bool = False
+    tone: int | None = None
 
 
 def lines(
@@ -45,7 +45,8 @@ def lines(
       title, x_label, y_label: what the plot and its axes show.
       series: at least one. A line of more than `MOST_POINTS` points is thinned to the least and
         the greatest of each stretch, so that a spike stays.
-      log_x, log_y: logarithmic axes, on which what is not positive is a gap.
+      log_x, log_y: logarithmic axes, on which what is not positive is a gap; linear ones where the
+        values are too close for a power of ten to lie between them.
       reference: labels and heights of horizontal lines.
 
     Returns:
@@ -117,7 +118,7 @@ def groups(
     if from_zero:
         axes.axhline(0, color=SOFT, linewidth=0.8, zorder=1)
     note = "mean, ± one standard deviation, a dot for each picture"
-    return _finish(drawing, axes, title, x_label, y_label, len(series), note)
+    return finish(drawing, axes, title, x_label, y_label, len(series), note)
 
 
 def gains(title: str, names: Sequence[str], series: Sequence[tuple[str, Sequence[Number]]]) -> str:
@@ -136,7 +137,7 @@ def gains(title: str, names: Sequence[str], series: Sequence[tuple[str, Sequence
     first = series[0][1]
     order = sorted(range(len(names)), key=lambda i: (first[i] is None, -(first[i] or 0), names[i]))
     labelled = len(names) <= MOST_LABELS
-    drawing, axes = figure(height=5.2 if labelled else 4.4)
+    drawing, axes = figure(height=4.6) if labelled else figure()
     axes.axhline(0, color=SOFT, linewidth=1.2, zorder=1)
     size = 6 if labelled else 3
     for index, (name, values) in enumerate(series):
@@ -144,6 +145,7 @@ def gains(title: str, names: Sequence[str], series: Sequence[tuple[str, Sequence
         (marked,) = axes.plot(
             range(len(names)), np.array(y, float), linestyle="", marker=marker(index),
             markersize=size, color=series_colour(index), label=name,
+            alpha=None if labelled else 0.5,
         )  # fmt: skip
         marked.set_gid(f"gains-{index}")
     if labelled:
@@ -151,7 +153,7 @@ def gains(title: str, names: Sequence[str], series: Sequence[tuple[str, Sequence
         axes.set_xticks(range(len(names)), short, rotation=45, ha="right", rotation_mode="anchor")
     axes.grid(False, axis="x")
     x_label = "" if labelled else "pictures, by the gain of the first model"
-    return _finish(drawing, axes, title, x_label, "gain in PSNR, dB", len(series))
+    return finish(drawing, axes, title, x_label, "gain in PSNR, dB", len(series))
 
 
 def spread(values: Sequence[float]) -> tuple[float, float]:
@@ -189,20 +191,20 @@ def _curves(
     marks: bool,
 ) -> str:
     drawing, axes = figure()
-    if log_x:
-        axes.set_xscale("log")
-        axes.xaxis.set_major_formatter("{x:g}")  # 0.1 reads better than a power of ten
-    if log_y:
-        axes.set_yscale("log", nonpositive="mask")
-        axes.yaxis.set_major_formatter("{x:g}")
     for index, line in enumerate(series):
         x, y = thinned(line.x, line.y)
+        tone = index if line.tone is None else line.tone
         (drawn,) = axes.plot(
-            x, y, color=series_colour(index), label=line.name,
+            x, y, color=series_colour(tone), label=line.name,
             linestyle="--" if line.dashed else "-", linewidth=1 if marks else 1.4,
             marker=marker(index) if marks else "", markersize=6,
         )  # fmt: skip
         drawn.set_gid(f"series-{index}")
+    heights = [height for _, height in reference]
+    if log_x:
+        logarithmic(axes, "x", [x for line in series for x in line.x])
+    if log_y:
+        logarithmic(axes, "y", [*heights, *(y for line in series for y in line.y)])
     for place, (label, height) in enumerate(sorted(reference, key=lambda each: each[1])):
         axes.axhline(height, color=SOFT, linewidth=1, linestyle=(0, (4, 3)))
         below = place == 0 and len(reference) > 1  # two that lie close do not overlap
@@ -211,32 +213,7 @@ def _curves(
             va="top" if below else "bottom", xytext=(0, -3 if below else 2),
             textcoords="offset points", color=SOFT, fontsize=9,
         )  # fmt: skip
-    return _finish(drawing, axes, title, x_label, y_label, len(series))
-
-
-def _finish(
-    drawing: "Figure",
-    axes: "Axes",
-    title: str,
-    x_label: str,
-    y_label: str,
-    series: int,
-    note: str = "",
-) -> str:
-    axes.set_xlabel(x_label, color=SOFT, fontsize=10)
-    axes.set_ylabel(y_label, color=SOFT, fontsize=10)
-    above = 8  # points between the axes and the title
-    if series > 1 or note:
-        handles, labels = axes.get_legend_handles_labels()
-        columns = 3 if max(map(len, labels)) < 20 else 1
-        axes.legend(
-            handles, labels, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2,
-            ncols=columns, frameon=False, labelcolor=INK, fontsize=9, title=note or None,
-            title_fontsize=8, alignment="left",
-        ).get_title().set_color(SOFT)  # fmt: skip
-        above += 15 * math.ceil(series / columns) + (14 if note else 0)
-    axes.set_title(title, loc="left", pad=above, color=INK, fontsize=12, fontweight="semibold")
-    return to_svg(drawing, title)
+    return finish(drawing, axes, title, x_label, y_label, len(series))
 
 
 def _short(name: str, most: int = 28) -> str:

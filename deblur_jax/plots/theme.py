@@ -42,7 +42,7 @@ def marker(index: int) -> str:
     return MARKERS[index % len(MARKERS)]
 
 
-def figure(width: float = 7.2, height: float = 4.4) -> "tuple[Figure, Axes]":
+def figure(width: float = 5.6, height: float = 3.6) -> "tuple[Figure, Axes]":
     """A figure with one pair of axes in the house's style; sizes in inches of 72 units."""
     # Without a place for its cache, or while it fills it, matplotlib would speak to the user.
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
@@ -56,7 +56,7 @@ def figure(width: float = 7.2, height: float = 4.4) -> "tuple[Figure, Axes]":
         axes.spines[side].set_visible(False)
     for side in ("left", "bottom"):
         axes.spines[side].set_color(SOFT)
-    axes.tick_params(which="both", colors=SOFT, labelcolor=SOFT, labelsize=9)
+    axes.tick_params(which="both", colors=SOFT, labelcolor=SOFT, labelsize=10)
     axes.grid(True, color=LINE, linewidth=0.8)
     axes.set_axisbelow(True)
     return drawing, axes

@@ -1,25 +1,19 @@
-"""The files that a report is made of, told apart by what they hold, and checked on the way in.
+"""The files that a report is made of, told apart by what they hold, and named."""
 
-A number that is not finite (NaN and Infinity are no JSON, but other programs write them) is taken
-as absent and counted, so that it is in no mean.
-"""
-
-import json
-import math
-from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from deblur_jax.atomic import reason
-from deblur_jax.data.protocols import PROTOCOLS
-from deblur_jax.errors import UsageError, UserError
+from deblur_jax.errors import UsageError
+from deblur_jax.report.checks import check
+from deblur_jax.report.strict_json import Document, parse
 
-Document = dict[str, Any]
 METRICS = "metrics.jsonl"  # of a run, beside which its configuration and events lie
 RESULTS = "results.json"
-_NUMBERS = (int, float)
+STUDY = "kernel_study.json"
+IN_FOLDERS = (RESULTS, STUDY, METRICS)
+LAYERS = ("blurred", "sharp")  # what stands beside a model's pictures, so no model's name
 
 
 @dataclass(frozen=True)
@@ -30,7 +24,7 @@ class Source:
       path: where it lies; paths within it are relative to its folder.
       document: its contents.
       not_finite: how many of its numbers were NaN or infinite.
-      label: what to call its model, or the file, unique within the report.
+      label: what to call its model, unique among the files of its kind.
     """
 
     path: Path
@@ -51,28 +45,25 @@ class Sources:
 
 
 def read_all(paths: Sequence[str]) -> Sources:
-    """Reads files, or what a run's workdir holds of them.
+    """Reads files, or what a run's workdir or a study's folder holds of them.
 
     A file may be given as NAME=FILE, which gives its model another name in the report.
 
     Raises:
-      UsageError: no file, or one that is not there.
+      UsageError: no file, one that is not there, or one that was given twice.
       UserError: one that cannot be read, is none of a report's kinds, or lacks what its kind has.
     """
-    found = Sources()
+    found, seen = Sources(), set[Path]()
     for given in paths:
         name, path = _named(given)
-        if path.is_dir():
-            inside = [path / file for file in (RESULTS, METRICS) if (path / file).is_file()]
-            if not inside:
-                raise UsageError(f"{path}: a folder without {RESULTS} or {METRICS}")
-        else:
-            inside = [path]
-        for file in inside:
+        for file in _files(path):
+            if file.resolve() in seen:
+                raise UsageError(f"{file} was given twice")
+            seen.add(file.resolve())
             _add(found, file, name)
-    _label(found.evaluations)
-    _label(found.kohler)
-    _label(found.kernel_studies)
+    found.evaluations = _labelled(found.evaluations)
+    found.kohler = _labelled(found.kohler)
+    found.kernel_studies = _labelled(found.kernel_studies)
     return found
 
 
@@ -84,139 +75,73 @@ def _named(given: str) -> tuple[str, Path]:
     return name, Path(path)
 
 
-def _add(found: Sources, path: Path, name: str) -> None:
+def _files(path: Path) -> list[Path]:
     if not path.exists():
         raise UsageError(f"{path}: no such file")
+    if not path.is_dir():
+        return [path]
+    inside = [path / file for file in IN_FOLDERS if (path / file).is_file()]
+    if not inside:
+        raise UsageError(f"{path}: a folder without {', '.join(IN_FOLDERS[:-1])} or {METRICS}")
+    return inside
+
+
+def _add(found: Sources, path: Path, name: str) -> None:
     if path.suffix == ".jsonl":
         found.trainings.append(path)
         return
-    document, not_finite = _parse(path)
-    kind = _kind(document)
-    if kind is None:
-        raise UserError(
-            f"{path}: none of results.json, kernel_study.json, a benchmark's JSON, metrics.jsonl"
-        )
-    _CHECKS[kind](document, path)
+    document, not_finite = parse(path)
+    kind = check(document, path)
     getattr(found, kind).append(Source(path, document, not_finite, name))
 
 
-def _parse(path: Path) -> tuple[Document, int]:
-    not_finite = 0
-
-    def absent(_: str) -> None:
-        nonlocal not_finite
-        not_finite += 1
-
-    def decimal(text: str) -> float | None:
-        value = float(text)
-        if math.isfinite(value):
-            return value
-        absent(text)  # 1e999 is JSON, and infinite
-        return None
-
-    try:
-        document = json.loads(path.read_bytes(), parse_constant=absent, parse_float=decimal)
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{path}: no JSON: {reason(error)}") from error
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {reason(error)}") from error
-    if not isinstance(document, dict):
-        raise UserError(f"{path}: no JSON object")
-    return document, not_finite
-
-
-def _kind(document: Document) -> str | None:
-    if "per_image" in document:
-        return "kohler" if document.get("protocol") == "kohler" else "evaluations"
-    if "rows" in document and "kernels" in document:
-        return "kernel_studies"
-    if "median_s" in document or "benchmark" in document:
-        return "benchmarks"
-    return None
-
-
-def _check_evaluation(document: Document, path: Path) -> None:
-    _need(document, path, dataset=str, protocol=str, weights=dict, count=int, per_image=list)
-    _need(document, path, blurred=dict, restored=dict)
-    if document["protocol"] not in (*PROTOCOLS, "kohler"):
-        raise UserError(f"{path}: no protocol {document['protocol']!r} is known here")
-    _need(document["weights"], path, name=str)
-    for entry in document["per_image"]:
-        if not isinstance(entry, dict):
-            raise UserError(f"{path}: an entry of per_image is no object")
-        _need(entry, path, name=str, blurred=dict, restored=dict)
-    for scores in _all_scores(document):
-        wrong = [k for k, v in scores.items() if v is not None and not isinstance(v, _NUMBERS)]
-        if wrong:
-            raise UserError(f"{path}: {wrong[0]} is {scores[wrong[0]]!r}, not a number")
-    twice = [n for n, k in Counter(e["name"] for e in document["per_image"]).items() if k > 1]
-    if twice:
-        raise UserError(f"{path}: the picture {twice[0]} stands there twice")
-
-
-def _all_scores(document: Document) -> list[dict[str, Any]]:
-    return [each[side] for each in (document, *document["per_image"]) for side in _SIDES]
-
-
-def _check_study(document: Document, path: Path) -> None:
-    _need(document, path, rows=list, kernels=dict, summary=list, weights=dict, conclusion=str)
-    _need(document["weights"], path, name=str)
-
-
-def _check_benchmark(document: Document, path: Path) -> None:
-    _need(document, path, device=str)
-
-
-_SIDES = ("blurred", "restored")
-_CHECKS: dict[str, Callable[[Document, Path], None]] = {
-    "evaluations": _check_evaluation,
-    "kohler": _check_evaluation,
-    "kernel_studies": _check_study,
-    "benchmarks": _check_benchmark,
-}
-
-
-def _need(document: Document, path: Path, **kinds: type) -> None:
-    for key, kind in kinds.items():
-        if not isinstance(document.get(key), kind):
-            said = "lacks" if key not in document else f"has a wrong {key!r}, not"
-            raise UserError(
-                f"{path}: {said} {_WORDS[kind]}{f' {key!r}' if said == 'lacks' else ''}"
-            )
-
-
-_WORDS = {str: "a text", dict: "an object", list: "a list", int: "a whole number"}
-
-
-def _label(sources: list[Source]) -> None:
+def _labelled(sources: Sequence[Source]) -> list[Source]:
     """Names each by its weights; where two would look the same, the file tells them apart."""
     names = [source.label or source.document["weights"]["name"] for source in sources]
-    for index, source in enumerate(sources):
-        name, sha256 = names[index], source.document["weights"].get("sha256")
-        others = [s for i, s in enumerate(sources) if i != index and names[i] == name]
-        clash = any(
-            other.document["weights"].get("sha256") != sha256
-            or comparable_key(other.document) == comparable_key(source.document)
-            for other in others
-        )
-        label = f"{name} ({source.path.parent.name}/{source.path.name})" if clash else name
-        sources[index] = Source(source.path, source.document, source.not_finite, label)
+    clashes = [
+        name in LAYERS
+        or any(_clash(source, s) for s, n in zip(sources, names, strict=True) if n == name)
+        for source, name in zip(sources, names, strict=True)
+    ]
+    short = [f"{source.path.parent.name}/{source.path.name}" for source in sources]
+    labelled = []
+    for source, name, clash, file in zip(sources, names, clashes, short, strict=True):
+        place = file if short.count(file) == 1 else source.path  # two folders of one name
+        labelled.append(replace(source, label=f"{name} ({place})" if clash else name))
+    return labelled
 
 
-def comparable_key(document: Document) -> tuple[Any, ...]:
-    """What two evaluations must share for their scores to stand in one comparison.
+def _clash(one: Source, other: Source) -> bool:
+    """Whether two files of one name are of other weights, or of the same on the same pictures."""
+    if one is other:
+        return False
+    digests = {source.document["weights"].get("sha256") for source in (one, other)}
+    return len(digests) > 1 or comparable(one.document, other.document)
 
-    The same data, protocol and pictures; that the pictures are the same shows in the blurred
-    input's PSNR, to a hundredth of a dB.
+
+def comparable(one: Document, other: Document) -> bool:
+    """Whether the scores of two evaluations may stand in one comparison.
+
+    They may under the same protocol, of the same blur, on the same pictures; that the pictures are
+    the same shows in the blurred inputs' PSNRs, which no model changes.
     """
-    pictures = tuple(
-        sorted(
-            (entry["name"], _hundredths(entry["blurred"].get("psnr")))
-            for entry in document["per_image"]
-        )
+    first, second = (
+        {entry["name"]: entry["blurred"].get("psnr") for entry in document.get("per_image", [])}
+        for document in (one, other)
     )
-    return (document["protocol"], document.get("filter"), document.get("subset"), pictures)
+    return (
+        conditions(one) == conditions(other)
+        and first.keys() == second.keys()
+        and all(_alike(psnr, second[name]) for name, psnr in first.items())
+    )
 
 
-def _hundredths(value: float | None) -> float:
-    return -1.0 if value is None else round(value, 2)
+def conditions(document: Document) -> tuple[Any, ...]:
+    """Under what an evaluation scored: protocol, filter, blur."""
+    filter_ = document.get("filter") or "bicubic"
+    return (document.get("protocol"), filter_, document.get("subset"))
+
+
+def _alike(one: float | None, other: float | None) -> bool:
+    """Two PSNRs of the same picture by two machines, which round differently."""
+    return one is other if one is None or other is None else abs(one - other) < 0.01

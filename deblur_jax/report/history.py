@@ -5,7 +5,7 @@ from typing import Any
 
 from deblur_jax.report.documents import Document, Source
 from deblur_jax.report.published import Published, differences, published
-from deblur_jax.report.scores import blur_words, protocol_words
+from deblur_jax.report.remarks import blur_words, protocol_words
 from deblur_jax.web.elements import Cell, Column, Table, number
 
 Row = list[Cell]
@@ -29,10 +29,12 @@ def table_1(evaluations: Sequence[Source]) -> Table:
         Column("model", numeric=False),
         Column("published PSNR", help="dB"),
         Column("published s", help="seconds a picture"),
+        Column("published of", numeric=False),
         Column("PSNR here", help="dB"),
         Column("blurred input here", help="dB"),
-        Column("median s here"),
-        Column("measured on", numeric=False),
+        Column("median s here", help="seconds a picture, compilation apart"),
+        Column("measured here on", numeric=False),
+        Column("what differs", numeric=False),
     ]
     rows, used = [], set()
     for words, model, presets in TABLE_1:
@@ -44,13 +46,16 @@ def table_1(evaluations: Sequence[Source]) -> Table:
     for source in evaluations:
         if id(source) not in used and source.document["protocol"] == "resize256":
             rows.append(_table_1_row(source.label, None, source))
+    if all(row[-1].mood == "none" for row in rows):  # nothing to tell
+        columns, rows = columns[:-1], [row[:-1] for row in rows]
     notes = [
-        "The report measured at 256x256 (whole frames squeezed), the paper did not say at what "
-        "size; neither printed the blurred input's own score. Seconds: 0.85 is the paper, on a "
-        "Titan X; 0.97 the report, which names no size.",
-        "Models measured here under resize256 stand below; every other protocol is in the scores.",
+        "Seconds: 0.85 is the paper's, on a Titan X; 0.97 the report's, which names no size and no "
+        "device. Neither printed the blurred input's own PSNR.",
+        "A model stands in the report's rows where its weights say that a preset of that name "
+        "trained them; below are all others measured at 256x256. Every other protocol is in the "
+        "scores.",
     ]
-    return Table("table-1", "Table 1 of the report, regenerated", columns, rows, notes)
+    return Table("table-1", "PSNR and seconds, published and measured here", columns, rows, notes)
 
 
 def preset_of(document: Document) -> str | None:
@@ -60,29 +65,41 @@ def preset_of(document: Document) -> str | None:
 
 
 def _table_1_row(words: str, figure: Published | None, source: Source | None) -> Row:
-    theirs = [
-        number(figure.psnr if figure else None, 2, none="–" if figure is None else "not published"),
-        number(
-            figure.seconds if figure else None, 2, none="–" if figure is None else "not published"
-        ),
-    ]
+    if figure is None:
+        theirs = [number(None, 2, none="–"), number(None, 2, none="–"), Cell("–", mood="none")]
+    else:
+        theirs = [
+            number(figure.psnr, 2),
+            number(figure.seconds, 2, none="not published"),
+            Cell(of_words(figure)),
+        ]
     if source is None:
-        return [Cell(words), *theirs, *(number(None, 2) for _ in range(3)), number(None, 0)]
+        nothing = [number(None, 0)] * 4
+        return [Cell(words), *theirs, *nothing, Cell("–", mood="none")]
     document = source.document
     seconds = (document.get("seconds_per_image") or {}).get("median")
-    where = (
-        f"{document['count']} of {document['dataset']}, {protocol_words(document)}, "
-        f"{document.get('device', 'device not stated')}"
-    )
-    name = words if words == source.label else f"{words}: {source.label}"
+    where = [f"{document['count']} of {document['dataset']}", protocol_words(document)]
+    where += [str(document["device"])] if document.get("device") else []
+    differs = differences(figure, document) if figure else []
     return [
-        Cell(name),
+        Cell(words if words == source.label else f"{words}: {source.label}"),
         *theirs,
         number(document["restored"].get("psnr"), 2),
         number(document["blurred"].get("psnr"), 2),
         number(seconds, 3),
-        Cell(where),
+        Cell(", ".join(where)),
+        Cell("; ".join(differs)) if differs else Cell("–", mood="none"),
     ]
+
+
+def of_words(figure: Published) -> str:
+    """What a published figure is a figure of: `1111 pictures, full, linear`."""
+    size = figure.protocol or "size not stated"
+    if figure.filter and figure.filter != "bicubic":
+        size += f" by {figure.filter}"
+    blur = [] if figure.dataset == "kohler" else [figure.subset or "blur not stated"]
+    count = f"{figure.pictures} pictures" if figure.pictures else "pictures not stated"
+    return ", ".join([count, size, *blur])
 
 
 def published_table(dataset: str, measured: Sequence[Source]) -> Table:
@@ -95,8 +112,8 @@ def published_table(dataset: str, measured: Sequence[Source]) -> Table:
     """
     columns = [
         Column("model", numeric=False), Column("PSNR", help="dB"), Column("SSIM"),
-        Column("which SSIM", numeric=False), Column("seconds"), Column("time of", numeric=False),
-        Column("pictures"), Column("protocol", numeric=False), Column("blur", numeric=False),
+        Column("which SSIM", numeric=False), Column("seconds", help="of one picture"),
+        Column("of", numeric=False, help="pictures, size, and GoPro's kind of blur"),
         Column("beside what was measured here", numeric=False), Column("source", numeric=False),
     ]  # fmt: skip
     figures = published(dataset)
@@ -112,42 +129,48 @@ def published_table(dataset: str, measured: Sequence[Source]) -> Table:
 
 
 def _published_row(figure: Published, measured: Sequence[Source]) -> Row:
-    found = [(differences(figure, source.document), source.label) for source in measured]
-    nearest, label = min(found, key=lambda each: len(each[0]), default=(None, ""))
-    if nearest is None:
-        beside = Cell("nothing measured", mood="none")
-    elif nearest:
-        beside = Cell(f"not comparable with {label}: {'; '.join(nearest)}")
-    else:
-        beside = Cell(f"the same protocol as {label}")
+    seconds = number(figure.seconds, 2, none="–")
+    source = f"{figure.source}. {figure.remark}" if figure.remark else figure.source
+    if figure.hardware and figure.hardware not in source:
+        source += f". Seconds: {figure.hardware}"
     return [
         Cell(figure.model),
         number(figure.psnr, 2),
+        # Three digits or four, as it was printed.
         number(figure.ssim, 4 if len(str(figure.ssim)) > 5 else 3, none="–"),
         Cell(figure.ssim_words),
-        number(figure.seconds, 2, none="–"),
-        Cell(figure.hardware),
-        number(figure.pictures, 0, none="not stated"),
-        Cell(figure.protocol or "not stated"),
-        Cell(figure.subset or ("not stated" if figure.dataset == "gopro" else "")),
-        beside,
-        Cell(figure.source + (f". {figure.remark}" if figure.remark else "")),
+        seconds,
+        Cell(of_words(figure)),
+        _beside(figure, measured),
+        Cell(f"{source}."),
     ]
+
+
+def _beside(figure: Published, measured: Sequence[Source]) -> Cell:
+    """With which of the measured files a figure compares, or why not with the nearest."""
+    found = [(differences(figure, source.document), source.label) for source in measured]
+    nearest, label = min(found, key=lambda each: len(each[0]), default=(None, ""))
+    if nearest is None:
+        return Cell("nothing measured", mood="none")
+    if nearest:
+        return Cell(f"not comparable with {label}: {'; '.join(nearest)}")
+    alike = [name for differs, name in found if not differs]
+    return Cell(f"the same protocol as {', '.join(alike)}")
 
 
 def _measured_row(source: Source) -> Row:
     document: dict[str, Any] = source.document
-    key = "ms_ssim" if document["protocol"] == "kohler" else "ssim"
+    kohler = document["protocol"] == "kohler"
+    where = [f"{document['count']} pictures", protocol_words(document)]
+    where += [] if kohler else [blur_words(document)]
+    device = document.get("device")
     return [
         Cell(f"{source.label}, measured here"),
         number(document["restored"].get("psnr"), 2),
-        number(document["restored"].get(key), 4),
-        Cell("multi-scale" if key == "ms_ssim" else "per channel"),
+        number(document["restored"].get("ms_ssim" if kohler else "ssim"), 4),
+        Cell("multi-scale" if kohler else "per channel"),
         number((document.get("seconds_per_image") or {}).get("median"), 2, none="–"),
-        Cell(str(document.get("device", ""))),
-        number(document["count"], 0),
-        Cell(protocol_words(document)),
-        Cell(blur_words(document)),
-        Cell(""),
-        Cell(source.path.name),
+        Cell(", ".join(where)),
+        Cell("–", mood="none"),
+        Cell(f"{source.path.name}{f', seconds on {device}' if device else ''}."),
     ]

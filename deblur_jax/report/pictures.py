@@ -1,59 +1,32 @@
-"""Pictures of a report: sharp, blurred and restored with enlarged parts, and sliders.
+"""Pictures of a report: under sliders, and beside each other with enlarged parts.
 
 Which pictures stand for a set is decided by the gain in PSNR: the best, the median, the worst. The
 report can show those whose pictures the evaluation kept.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from deblur_jax import images
 from deblur_jax.errors import UserError
+from deblur_jax.evaluation.examples import Example, chosen
 from deblur_jax.report.documents import Source
-from deblur_jax.report.scores import gain_of
-from deblur_jax.web.elements import Compared, Gallery, Triple, change
-from deblur_jax.web.page import embedded, lines
+from deblur_jax.report.scores import psnr_of
+from deblur_jax.web.elements import Closeup, Compared, Gallery, Strip, change
+from deblur_jax.web.page import embedded, in_one_line, lines
 
 Entry = dict[str, Any]
 
 CROP_SHARE = 6  # of a frame's width that is enlarged: about as much as one looks at at a time
 SMALLEST_CROP = 48  # pixels
-FRAME_WIDTH = 720  # pixels that an embedded frame of a triple has at most
-MOST_SLIDERS = 8
-SIDES = ("sharp", "blurred", "restored")  # from left to right, as in the report's Fig. 4
-
-
-@dataclass(frozen=True)
-class Example:
-    """A picture of an evaluation and what it stands for: `best`, `median`, `worst` by gain."""
-
-    rank: str
-    entry: Entry
-
-
-def examples(entries: Sequence[Entry]) -> list[Example]:
-    """The best, the median and the worst picture by gain; fewer where there are fewer.
-
-    A picture without a gain (no sharp twin, or an infinite PSNR) stands for nothing.
-    """
-    gains = {entry["name"]: gain_of(entry) for entry in entries}
-    known = [(gain, name) for name, gain in gains.items() if gain is not None]
-    ordered = [name for _, name in sorted(known, key=lambda each: (-each[0], each[1]))]
-    if not ordered:
-        return []
-    by_name = {entry["name"]: entry for entry in entries}
-    places = {"best": 0, "median": (len(ordered) - 1) // 2, "worst": len(ordered) - 1}
-    found, used = [], set()
-    for rank, place in places.items():
-        if place not in used:
-            used.add(place)
-            found.append(Example(rank, by_name[ordered[place]]))
-    return found
+FRAME_WIDTH = 640  # pixels that an embedded frame of a close-up has at most
+MOST_SLIDERS = 12
+MOST_EMBEDDED = 40  # pictures of one gallery, all layers counted; one of GoPro takes 160 KB
+FEW = 3  # pictures that all models kept, below which those that one kept are shown too
+SIDES = ("blurred", "restored", "sharp")
 
 
 def kept(source: Source, entry: Entry) -> dict[str, Path]:
@@ -67,22 +40,50 @@ def kept(source: Source, entry: Entry) -> dict[str, Path]:
     return there if {"blurred", "restored"} <= there.keys() else {}
 
 
-def triple(source: Source, example: Example) -> Triple | None:
-    """Sharp, blurred and restored, and the part where blurred and sharp differ most, enlarged.
+def layers(sources: Sequence[Source], name: str) -> dict[str, np.ndarray]:
+    """A picture in all its versions: blurred, each model's (or `restored`), sharp.
 
-    None where the evaluation did not keep the picture. Raises UserError for an unreadable file.
+    Args:
+      sources: evaluations of the same pictures.
+      name: of the picture.
+
+    Returns:
+      uint8[H, W, 3] by name of the version; {} where no file kept the picture. A model whose
+      evaluation did not keep it is left out.
+
+    Raises:
+      UserError: a file that cannot be read, or twins of different size.
     """
-    files = kept(source, example.entry)
-    if not files:
+    files: dict[str, Path] = {}
+    for source in sources:
+        entry = next((e for e in source.document["per_image"] if e["name"] == name), None)
+        for side, path in kept(source, entry or {}).items():
+            model = "restored" if len(sources) == 1 else source.label
+            files.setdefault(model if side == "restored" else side, path)
+    if "sharp" in files:
+        files["sharp"] = files.pop("sharp")  # to the end
+    frames = {layer: images.read_rgb(path) for layer, path in files.items()}
+    for layer, frame in frames.items():
+        if frame.shape != frames["blurred"].shape:
+            raise UserError(f"{files[layer]}: its twin {files['blurred']} has another size")
+    return frames
+
+
+def closeup(sources: Sequence[Source], example: Example) -> Closeup | None:
+    """All versions of a picture, and the part where blurred and sharp differ most, enlarged.
+
+    None where no evaluation kept the picture; raises as `layers`.
+    """
+    name = example.entry["name"]
+    frames = layers(sources, name)
+    if not frames:
         return None
-    frames = {side: images.read_rgb(files[side]) for side in SIDES if side in files}
-    if len({frame.shape for frame in frames.values()}) > 1:
-        raise UserError(f"{files['restored']}: its twins are of another size")
+    if "sharp" in frames:
+        frames = {"sharp": frames.pop("sharp")} | frames  # as in the report's Fig. 4
     height, width = frames["blurred"].shape[:2]
     top, left, rows, columns = where_blur_shows(frames["blurred"], frames.get("sharp"))
     crops = {side: f[top : top + rows, left : left + columns] for side, f in frames.items()}
-    name = example.entry["name"]
-    return Triple(
+    return Closeup(
         title=f"{example.rank}: {name}",
         name=name,
         width=width,
@@ -92,7 +93,7 @@ def triple(source: Source, example: Example) -> Triple | None:
         box=(
             100 * left / width, 100 * top / height, 100 * columns / width, 100 * rows / height,
         ),
-        scores=score_lines(example.entry),
+        scores=score_lines(sources, name),
     )  # fmt: skip
 
 
@@ -110,7 +111,9 @@ def where_blur_shows(blurred: np.ndarray, sharp: np.ndarray | None) -> tuple[int
     rows = min(height, max(1, round(columns * height / width)))
     values = blurred.astype(np.float32).mean(2)
     if sharp is None:
-        change_ = np.abs(np.gradient(values)[0]) + np.abs(np.gradient(values)[1])
+        # Not `np.gradient`, which a picture of one row or column does not have.
+        down = np.abs(np.diff(values, axis=0, prepend=values[:1]))
+        change_ = down + np.abs(np.diff(values, axis=1, prepend=values[:, :1]))
     else:
         change_ = np.abs(values - sharp.astype(np.float32).mean(2))
     sums = np.pad(change_.cumsum(0, dtype=np.float64).cumsum(1), ((1, 0), (1, 0)))
@@ -123,61 +126,68 @@ def where_blur_shows(blurred: np.ndarray, sharp: np.ndarray | None) -> tuple[int
 
 
 def gallery(sources: Sequence[Source], name: str) -> Gallery | None:
-    """Sliders for the pictures that all the files kept, with each model as a layer.
+    """Sliders with each model as a layer, for the pictures that all the files kept.
 
-    Evenly over the set where there are more than `MOST_SLIDERS`. None where no picture is at hand.
+    Where these are fewer than `FEW`, for those that any of them kept. Of more than a page should
+    hold, the best, the median and the worst, and others evenly over the set. None where no picture
+    is at hand.
     """
-    entries = [{e["name"]: e for e in source.document["per_image"]} for source in sources]
-    shared = [
-        each
-        for each in entries[0]
-        if all(
-            each in own and kept(source, own[each])
-            for source, own in zip(sources, entries, strict=True)
-        )
-    ]
-    if not shared:
-        return None
-    places = np.linspace(0, len(shared) - 1, min(len(shared), MOST_SLIDERS))
-    chosen = list(dict.fromkeys(shared[round(place)] for place in places))
-    return Gallery(name, [_compared(sources, entries, each) for each in chosen])
+    by_name = [{e["name"]: e for e in source.document["per_image"]} for source in sources]
+
+    def counted(entry: Entry) -> int:
+        own = zip(sources, by_name, strict=True)
+        return sum(entry["name"] in es and bool(kept(s, es[entry["name"]])) for s, es in own)
+
+    counts = [(entry, counted(entry)) for entry in sources[0].document["per_image"]]
+    by_all = [entry for entry, count in counts if count == len(sources)]
+    at_hand = by_all if len(by_all) >= FEW else [entry for entry, count in counts if count]
+    most = min(MOST_SLIDERS, max(1, MOST_EMBEDDED // (len(sources) + 2)))
+    shown = [_compared(sources, entry) for entry in chosen(at_hand, most)]
+    return Gallery(name, shown) if shown else None
 
 
-def _compared(
-    sources: Sequence[Source], entries: Sequence[dict[str, Entry]], name: str
-) -> Compared:
-    first = kept(sources[0], entries[0][name])
-    blurred = images.read_rgb(first["blurred"])
-    layers, scores = {"blurred": embedded(blurred)}, []
-    alone = len(sources) == 1
-    for source, own in zip(sources, entries, strict=True):
-        restored = images.read_rgb(kept(source, own[name])["restored"])
-        if restored.shape != blurred.shape:
-            raise UserError(f"{kept(source, own[name])['restored']}: its twin has another size")
-        layers["restored" if alone else source.label] = embedded(restored)
-        scores += score_lines(own[name], "" if alone else f"{source.label}: ")
-    if "sharp" in first:
-        layers["sharp"] = embedded(images.read_rgb(first["sharp"]))
-    names = list(layers)
-    height, width = blurred.shape[:2]
-    return Compared(name, width, height, layers, left=names[0], right=names[1], scores=scores)
+def _compared(sources: Sequence[Source], entry: Entry) -> Compared:
+    name, scene = entry["name"], entry.get("scene") or ""
+    frames = layers(sources, name)
+    height, width = frames["blurred"].shape[:2]
+    left, right = list(frames)[:2]
+    kind = [scene] if scene and not name.startswith(scene) else []
+    return Compared(
+        name,
+        width,
+        height,
+        {layer: embedded(frame) for layer, frame in frames.items()},
+        left=left,
+        right=right,
+        scores=[*kind, *score_lines(sources, name)],
+    )
 
 
-def score_lines(entry: Entry, prefix: str = "") -> list[str]:
-    """PSNR and SSIM before and after, as lines; what a picture without a twin has, is said."""
+def score_lines(sources: Sequence[Source], name: str) -> list[str]:
+    """A picture's PSNR and SSIM before and after, a line for each model where there are several."""
+    found: list[str] = []
+    for source in sources:
+        entry = next((e for e in source.document["per_image"] if e["name"] == name), None)
+        if entry is not None:
+            own = _own_lines(entry)
+            found += own if len(sources) == 1 else [in_one_line(source.label, own)]
+    return found
+
+
+def _own_lines(entry: Entry) -> list[str]:
     before, after = entry["blurred"], entry["restored"]
-    if before.get("psnr") is None and before.get("ssim") is None:
-        return [f"{prefix}no sharp twin, so no score"]
+    if all(value is None for value in (*before.values(), *after.values())):
+        return ["no sharp twin, so no score"]
     return lines(
         [
-            (f"{prefix}PSNR", change(before.get("psnr"), after.get("psnr"), 2, " dB")),
-            (f"{prefix}SSIM", change(before.get("ssim"), after.get("ssim"), 4)),
+            ("PSNR", change(psnr_of(before), psnr_of(after), 2, " dB")),
+            ("SSIM", change(before.get("ssim"), after.get("ssim"), 4)),
         ]
     )
 
 
-def thumbnail(path: Path, longest: int = 1600) -> str:
-    """A picture's file, shrunk to `longest` pixels, as an address that holds it."""
-    picture = Image.fromarray(images.read_rgb(path))
-    picture.thumbnail((longest, longest), Image.Resampling.LANCZOS)
-    return embedded(np.array(picture))
+def thumbnail(path: Path, caption: str, longest: int = 1280) -> Strip:
+    """A picture's file, shrunk to `longest` pixels, as a strip of its own."""
+    picture = images.read_rgb(path)
+    height, width = picture.shape[:2]
+    return Strip(embedded(picture, longest=longest), caption, width, height)

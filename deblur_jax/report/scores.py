@@ -1,10 +1,11 @@
 """Tables of measured scores: over all files, by convention, by scene and by picture."""
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
-from deblur_jax.report.documents import Document, Source
+from deblur_jax.evaluation.examples import gain_of
+from deblur_jax.report.documents import Source
+from deblur_jax.report.remarks import PROTOCOLS, SIDES, blur_words, of_all, protocol_words, title_of
 from deblur_jax.web.elements import Cell, Column, Table, gain, number
 
 Row = list[Cell]
@@ -13,14 +14,17 @@ CONVENTIONS = {
     "psnr": ("PSNR", "dB, of 8-bit RGB after rounding, mean of the pictures"),
     "psnr_truncated": ("PSNR, truncated", "dB, the network's values cut to 8 bits, not rounded"),
     "psnr_floats": ("PSNR, floats", "dB, the network's values neither rounded nor clipped"),
-    "ssim": ("SSIM", "11x11 Gaussian, each channel: scikit-image's"),
-    "ssim_matlab3d": ("SSIM, MATLAB 3-D", "as MPRNet, Restormer and NAFNet report it"),
-    "ssim_luminance": ("SSIM, luminance", "of the gray pictures"),
-    "ms_ssim": ("MS-SSIM", "five scales, of the gray pictures"),
-    "cw_ssim_1d": ("CW-SSIM 1-D", "pyssim's, behind DeblurGAN's .958"),
+    "ssim": ("SSIM", "Gaussian window of 11, each channel on its own, as scikit-image has it"),
+    "ssim_matlab3d": ("SSIM, MATLAB 3-D", "the window spans the channels; MPRNet, NAFNet use it"),
+    "ssim_luminance": ("SSIM, luminance", "of the grey pictures"),
+    "ms_ssim": ("MS-SSIM", "over five scales, of the grey pictures"),
+    "cw_ssim_1d": ("CW-SSIM 1-D", "pyssim's measure, behind DeblurGAN's .958"),
     "lpips": ("LPIPS", "lower is better"),
     "niqe": ("NIQE", "lower is better, needs no sharp picture"),
 }
+PSNRS = ("psnr", "psnr_truncated", "psnr_floats")
+NO_TWIN_NEEDED = ("niqe",)
+LOWER_IS_BETTER = ("lpips", "niqe")
 
 
 def digits_of(key: str) -> int:
@@ -43,11 +47,12 @@ def summary_table(sources: Sequence[Source]) -> Table:
         Column("SSIM restored"),
         Column("gain SSIM"),
         Column("median s", help="seconds a picture, compilation apart"),
-        Column("p90 s"),
         Column("device", numeric=False),
     ]
     rows = [_summary_row(source) for source in sources]
-    return Table("scores", "What was measured", columns, rows, notes(sources))
+    protocols = dict.fromkeys(source.document["protocol"] for source in sources)
+    explained = [f"{PROTOCOLS[each]}." for each in protocols if each in PROTOCOLS]
+    return Table("scores", "What was measured", columns, rows, [*of_all(sources), *explained])
 
 
 def _summary_row(source: Source) -> Row:
@@ -64,51 +69,8 @@ def _summary_row(source: Source) -> Row:
     for key, decimals in (("psnr", 2), ("ssim", 4)):
         b, r = before.get(key), after.get(key)
         row += [number(b, decimals), number(r, decimals), gain(difference(b, r), decimals)]
-    row += [number(seconds.get(key), 3) for key in ("median", "p90")]
-    return [*row, Cell(str(document.get("device", "not stated")))]
-
-
-def kohler_table(sources: Sequence[Source]) -> Table:
-    """One row a model: the best over the frames, mean of the photographs."""
-    columns = [
-        Column("model", numeric=False), Column("photographs"), Column("PSNR blurred"),
-        Column("PSNR restored"), Column("gain"), Column("MS-SSIM blurred"),
-        Column("MS-SSIM restored"), Column("device", numeric=False),
-    ]  # fmt: skip
-    rows = []
-    for source in sources:
-        document = source.document
-        before, after = document["blurred"], document["restored"]
-        psnr = before.get("psnr"), after.get("psnr")
-        rows.append(
-            [
-                Cell(source.label),
-                Cell(str(document["count"]), document["count"]),
-                number(psnr[0], 2),
-                number(psnr[1], 2),
-                gain(difference(*psnr), 2),
-                *(number(side.get("ms_ssim"), 4) for side in (before, after)),
-                Cell(str(document.get("device", "not stated"))),
-            ]
-        )
-    found = [note for source in sources for note in _own_notes(source)]
-    found.append(
-        "Brightness scaled and shifted by whole pixels to each sharp frame, the best frame counts; "
-        "the benchmark's figures are over all 48 photographs."
-    )
-    return Table("kohler-scores", "Aligned scores", columns, rows, found)
-
-
-def protocol_words(document: Document) -> str:
-    """`full`, `half`, `resize256, nearest`."""
-    filter_ = document.get("filter")
-    return document["protocol"] + (f", {filter_}" if filter_ and filter_ != "bicubic" else "")
-
-
-def blur_words(document: Document) -> str:
-    """GoPro's `linear` or `gamma`, or the folder that the blurred pictures came from."""
-    folder = document.get("blurred_folder")
-    return document.get("subset") or (f"{folder}/" if folder else "not stated")
+    row.append(number(seconds.get("median"), 3))
+    return [*row, Cell(str(document.get("device") or "not stated"))]
 
 
 def difference(before: float | None, after: float | None) -> float | None:
@@ -116,65 +78,12 @@ def difference(before: float | None, after: float | None) -> float | None:
     return None if before is None or after is None else after - before
 
 
-def notes(sources: Sequence[Source]) -> list[str]:
-    """What a reader must know before comparing the rows: said, not averaged away."""
-    found = []
-    for words, differ in (
-        ("protocols", {protocol_words(s.document) for s in sources}),
-        ("data", {str(s.document["dataset"]) for s in sources}),
-        ("kinds of blur", {blur_words(s.document) for s in sources}),
-    ):
-        if len(differ) > 1:
-            found.append(
-                f"Rows of different {words} ({', '.join(sorted(differ))}) do not compare; "
-                "no mean is taken over them."
-            )
-    for source in sources:
-        found += _own_notes(source)
-    return found
-
-
-def _own_notes(source: Source) -> list[str]:
-    document, found = source.document, []
-    name = f"{source.label} on {document['dataset']}, {protocol_words(document)}"
-    if source.not_finite:
-        found.append(f"{name}: {source.not_finite} numbers of the file are not finite, left out.")
-    failed = document.get("failed") or []
-    if failed:
-        first = failed[0]
-        more = f" and {len(failed) - 1} more" if len(failed) > 1 else ""
-        found.append(
-            f"{name}: {len(failed)} not scored, in no mean: {first.get('name')} "
-            f"({first.get('reason')}){more}."
-        )
-    for side, count in (document.get("infinite_psnr") or {}).items():
-        if count:
-            found.append(
-                f"{name}: {count} {side} equal to the sharp twin (infinite PSNR), not in the mean."
-            )
-    return found + _wrong_mean(name, document)
-
-
-def _wrong_mean(name: str, document: Document) -> list[str]:
-    """A file whose mean is not that of its pictures was put together by hand."""
-    for side in ("blurred", "restored"):
-        values = [e[side].get("psnr") for e in document["per_image"]]
-        known = [value for value in values if value is not None]
-        mean = document[side].get("psnr")
-        if known and mean is not None and abs(math.fsum(known) / len(known) - mean) > 0.005:
-            return [
-                f"{name}: the file's mean PSNR of {side}, {mean:.2f} dB, is not that of its "
-                f"pictures, {math.fsum(known) / len(known):.2f} dB."
-            ]
-    return []
-
-
 def conventions_table(sources: Sequence[Source]) -> Table:
     """Every convention side by side, the blurred input's row above the restored one's."""
     keys = [
         key
         for key in CONVENTIONS
-        if any(s.document[side].get(key) is not None for s in sources for side in _SIDES)
+        if any(s.document[side].get(key) is not None for s in sources for side in SIDES)
     ]
     columns = [
         Column("model", numeric=False),
@@ -186,7 +95,7 @@ def conventions_table(sources: Sequence[Source]) -> Table:
     for source in sources:
         document = source.document
         where = [Cell(str(document["dataset"])), Cell(protocol_words(document))]
-        for side in _SIDES:
+        for side in SIDES:
             label = "blurred input" if side == "blurred" else source.label
             scores = [document[side].get(key) for key in keys]
             row = [Cell(label), *where, *(number(v, digits_of(k), none="–")
@@ -245,16 +154,19 @@ def picture_table(source: Source, name: str) -> Table:
     return Table(name, f"{title_of(source)}: every picture", columns, rows)
 
 
-def title_of(source: Source) -> str:
-    """`default on gopro, full`."""
-    document = source.document
-    return f"{source.label} on {document['dataset']}, {protocol_words(document)}"
-
-
 def has_infinite(scores: dict[str, Any]) -> bool:
-    """Whether a picture's PSNR is infinite: null beside another score that is there."""
-    return scores.get("psnr") is None and any(
-        value is not None for key, value in scores.items() if not key.startswith("psnr")
+    """Whether a picture equals its twin: its PSNR is null beside a score of both that is there.
+
+    A PSNR that is not there at all, as of a file that held NaN, is not known to be infinite.
+    """
+    return (
+        "psnr" in scores
+        and scores["psnr"] is None
+        and any(
+            scores.get(key) is not None
+            for key in CONVENTIONS
+            if key not in (*PSNRS, *NO_TWIN_NEEDED)
+        )
     )
 
 
@@ -263,15 +175,10 @@ def psnr_of(scores: dict[str, Any]) -> float | None:
     return float("inf") if has_infinite(scores) else scores.get("psnr")
 
 
-def gain_of(entry: dict[str, Any]) -> float | None:
-    """A picture's gain in dB; None where one of its PSNRs is infinite or not there."""
-    return difference(entry["blurred"].get("psnr"), entry["restored"].get("psnr"))
-
-
 def _both(before: dict[str, Any], after: dict[str, Any]) -> Row:
     b, r = psnr_of(before), psnr_of(after)
-    both = (before.get("psnr"), after.get("psnr"))
-    row = [number(b, 2, none="–"), number(r, 2, none="–"), gain(difference(*both), 2, none="–")]
+    change = gain_of({"blurred": before, "restored": after})
+    row = [number(b, 2, none="–"), number(r, 2, none="–"), gain(change, 2, none="–")]
     b, r = before.get("ssim"), after.get("ssim")
     return [
         *row,
@@ -279,6 +186,3 @@ def _both(before: dict[str, Any], after: dict[str, Any]) -> Row:
         number(r, 4, none="–"),
         gain(difference(b, r), 4, none="–"),
     ]
-
-
-_SIDES = ("blurred", "restored")

@@ -4,9 +4,14 @@ import csv
 import io
 from collections.abc import Sequence
 
-from deblur_jax.web.elements import Folded, Heading, Plots, Prose, Section, Table
+from deblur_jax.web.elements import Facts, Heading, Plots, Prose, Section, Table, plain
 
-_SPECIAL = str.maketrans({"|": "\\|", "\n": " ", "<": "&lt;", ">": "&gt;", "*": "\\*", "_": "\\_"})
+MOST_ROWS = 60  # of a table in Markdown; GoPro's 1111 pictures are for the CSV
+
+# A name with such a sign stays a name: no table's border, emphasis, code, link or tag.
+_SPECIAL = str.maketrans(
+    {sign: f"\\{sign}" for sign in "\\|*_`[]"} | {"\n": " ", "<": "&lt;", ">": "&gt;"}
+)
 
 
 def markdown(title: str, intro: str, sections: Sequence[Section]) -> str:
@@ -14,17 +19,16 @@ def markdown(title: str, intro: str, sections: Sequence[Section]) -> str:
     parts = [f"# {_plain(title)}", _plain(intro)]
     for section in sections:
         parts.append(f"## {_plain(section.title)}")
-        for element in section.elements:
-            own = _element(element.element if isinstance(element, Folded) else element)
+        for element in plain(section.elements):
+            own = _element(element)
             parts += [own] if own else []
     return "\n\n".join(parts) + "\n"
 
 
 def tables(sections: Sequence[Section]) -> list[Table]:
     """All tables of a report, folded ones too."""
-    elements = [element for section in sections for element in section.elements]
-    plain = [each.element if isinstance(each, Folded) else each for each in elements]
-    return [each for each in plain if isinstance(each, Table)]
+    elements = [element for section in sections for element in plain(section.elements)]
+    return [each for each in elements if isinstance(each, Table)]
 
 
 def comma_separated(table: Table) -> str:
@@ -42,6 +46,8 @@ def _element(element: object) -> str:
         return _plain(element.text)
     if isinstance(element, Heading):
         return f"### {_plain(element.text)}"
+    if isinstance(element, Facts):
+        return "\n".join(f"- {_plain(name)}: {_plain(value)}" for name, value in element.items)
     if isinstance(element, Plots):
         return "\n".join(f"![{_plain(p.caption or p.name)}](plots/{p.name}.svg)"
                          for p in element.plots)  # fmt: skip
@@ -49,11 +55,15 @@ def _element(element: object) -> str:
 
 
 def _table(table: Table) -> str:
+    title = f"**{_plain(table.title)}**\n"
+    notes = [f"- {_plain(note)}" for note in table.notes]
+    if len(table.rows) > MOST_ROWS:
+        file = f"tables/{table.name}.csv"
+        return "\n".join([title, f"{len(table.rows)} rows, in [{file}]({file}).", "", *notes])
     head = "| " + " | ".join(_plain(column.title) for column in table.columns) + " |"
     rule = "|" + "|".join("---:" if column.numeric else "---" for column in table.columns) + "|"
     rows = ["| " + " | ".join(_plain(cell.text) for cell in row) + " |" for row in table.rows]
-    notes = [f"\n{_plain(note)}" for note in table.notes]
-    return "\n".join([f"**{_plain(table.title)}**\n", head, rule, *rows, *notes])
+    return "\n".join([title, head, rule, *rows, "", *notes]).strip()
 
 
 def _plain(text: str) -> str:

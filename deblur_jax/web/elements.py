@@ -4,7 +4,8 @@ Plain values; `templates/elements.html` has the HTML of each, chosen by its `kin
 their texts. A picture's address is a path relative to the page, or a `data:` address that holds it.
 """
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -45,6 +46,8 @@ class Cell:
         """What rows are sorted by; None stays last."""
         if self.mood == "none":
             return None
+        if self.value is not None and math.isinf(self.value):
+            return "Infinity" if self.value > 0 else "-Infinity"  # as JavaScript reads it
         return self.text if self.value is None else self.value
 
 
@@ -117,8 +120,8 @@ class Gallery:
 
 
 @dataclass(frozen=True)
-class Triple:
-    """Frames beside each other and, below, the same part of each enlarged.
+class Closeup:
+    """A picture's versions beside each other and, below each, the same part of it enlarged.
 
     Attributes:
       title: above the scores.
@@ -129,7 +132,7 @@ class Triple:
       scores: lines below it.
     """
 
-    kind: ClassVar[str] = "triple"
+    kind: ClassVar[str] = "closeup"
     title: str
     name: str
     width: int
@@ -159,11 +162,28 @@ class Plots:
 
 @dataclass(frozen=True)
 class Strip:
-    """One wide picture, such as a sheet."""
+    """One picture as it is, such as a sheet; sizes in pixels."""
 
-    kind: ClassVar[str] = "strip"
     address: str
     caption: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Strips:
+    """Pictures as they are, as many in a row as fit."""
+
+    kind: ClassVar[str] = "strips"
+    strips: Sequence[Strip]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Names and values, a few words each."""
+
+    kind: ClassVar[str] = "facts"
+    items: Sequence[tuple[str, str]]
 
 
 @dataclass(frozen=True)
@@ -183,7 +203,7 @@ class Heading:
     text: str
 
 
-Element = Table | Gallery | Triple | Plots | Strip | Prose | Heading
+Element = Table | Gallery | Closeup | Plots | Strips | Facts | Prose | Heading
 
 
 @dataclass(frozen=True)
@@ -197,11 +217,17 @@ class Folded:
 
 @dataclass(frozen=True)
 class Section:
-    """A part of a page under a heading that the page's head links to."""
+    """A part of a page under a heading that the page's head links to, by a short name."""
 
     anchor: str
     title: str
     elements: Sequence[Element | Folded] = field(default_factory=tuple)
+    short: str = ""
+
+
+def plain(elements: Iterable[Element | Folded]) -> list[Element]:
+    """The elements, folded ones too."""
+    return [each.element if isinstance(each, Folded) else each for each in elements]
 
 
 def number(value: float | None, digits: int, unit: str = "", *, none: str = NOT_MEASURED) -> Cell:
@@ -224,6 +250,13 @@ def gain(value: float | None, digits: int, *, none: str = NOT_MEASURED) -> Cell:
     rounded = round(value, digits)
     mood = "better" if rounded > 0 else "worse" if rounded < 0 else ""
     return Cell(("+" if rounded > 0 else "") + cell.text, value, mood)
+
+
+def size(width: int | None, height: int | None) -> Cell:
+    """`1280 × 720`, sorted by its pixels."""
+    if width is None or height is None:
+        return number(None, 0)
+    return Cell(f"{width} × {height}", width * height)
 
 
 def change(before: float | None, after: float | None, digits: int, unit: str = "") -> Change | None:

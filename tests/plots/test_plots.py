@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -37,6 +38,38 @@ def test_logarithmic_axes() -> None:
     x = drawn.places("series-0")[:, 0]
     assert x[1] - x[0] == pytest.approx(x[2] - x[1], abs=1e-4)
     assert {"0.1", "1", "10"} <= set(drawn.words())
+
+
+def test_logarithmic_axes_have_plain_labels_however_short_they_are() -> None:
+    for top in (1.1, 3.0, 12.0, 400.0, 1e6):
+        line = plots.Line("one", [1, 2, 3], [0.07, 0.08, 0.07 * top])
+        drawn = Drawn(plots.lines("t", [line], x_label="", y_label="", log_y=True))
+        labels = [word for word in drawn.words() if word.replace(".", "").isdigit()]
+        assert len(labels) >= 3 + 2, top  # of both axes
+        assert not any("$" in word or "math" in word for word in drawn.words())
+
+
+def test_zeros_are_gaps_on_a_logarithmic_axis_and_no_axis_is_made_of_nothing() -> None:
+    line = plots.Line("one", [1, 2, 3, 4], [0.0, 1.0, 100.0, None])
+    drawn = Drawn(plots.points("t", [line], x_label="", y_label="", log_y=True))
+    np.testing.assert_allclose(drawn.values("series-0", log=True), [1, 100], rtol=1e-4)
+    empty = plots.Line("none", [1, 2], [None, 0.0])
+    Drawn(plots.points("t", [empty], x_label="", y_label="", log_y=True))
+
+
+def test_close_values_have_a_linear_axis() -> None:
+    line = plots.Line("one", [1, 2, 3], [1.0, 2.0, 3.0])
+    drawn = Drawn(plots.points("t", [line], x_label="", y_label="", log_y=True))
+    y = drawn.places("series-0")[:, 1]
+    assert y[0] - y[1] == pytest.approx(y[1] - y[2], abs=1e-4)
+
+
+def test_a_line_may_have_another_ones_colour() -> None:
+    series = [plots.Line("a", [1, 2], [1.0, 2.0], tone=2), plots.Line("b", [1, 2], [2.0, 1.0])]
+    drawn = Drawn(plots.lines("t", series, x_label="", y_label=""))
+    colours = [ElementTree.tostring(drawn.group(f"series-{n}"), "unicode") for n in (0, 1)]
+    assert "--plot-series-2" in colours[0]
+    assert "--plot-series-1" in colours[1]
 
 
 def test_groups_have_dots_means_and_their_spread() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from deblur_jax import images
+from deblur_jax.report.documents import Source
 
 SCORES = ("psnr", "ssim", "ssim_matlab3d", "cw_ssim_1d", "ssim_luminance", "ms_ssim")
 
@@ -58,6 +59,43 @@ def evaluation(
         **means,
         "seconds_per_image": {"median": 0.75, "p90": 1.5, "first_with_compilation": 9.0},
         "per_image": entries,
+    } | more
+
+
+def source(document: dict[str, Any], label: str = "", path: str | Path = "r.json") -> Source:
+    """A document as if it had been read from a file."""
+    return Source(Path(path), document, 0, label or document["weights"]["name"])
+
+
+def study(**more: Any) -> dict[str, Any]:
+    """A kernel study of two kernels and two sizes; `difference` is 1 and 2, the gains 0.5, -0.5."""
+    means = {"difference": 1.0, "blurred_psnr": 20.0, "restored_psnr": 20.5, "gain_psnr": 0.5,
+             "gain_ssim": 0.01}  # fmt: skip
+    summary = [
+        {"kernel": kernel, "size": size, "count": 3}
+        | {key: {"mean": value * sign if "gain" in key else value * (index + 1), "std": 0.25}
+           for key, value in means.items()}
+        for kernel in ("gaussian", "median")
+        for index, (size, sign) in enumerate(((5, 1), (9, -1)))
+    ]  # fmt: skip
+    claims = {"larger for gaussian than for median": (True, False),
+              "grows with the gaussian's size": (None, True)}  # fmt: skip
+    return {
+        "weights": {"name": "default", "sha256": "abc"},
+        "device": "cpu: made up",
+        "kernels": {"gaussian": "a window", "median": "another"},
+        "rows": [],
+        "summary": summary,
+        "findings": [
+            {"claim": claim, "measure": measure, "holds": holds}
+            for claim, both in claims.items()
+            for measure, holds in zip(("difference", "gain_psnr"), both, strict=True)
+        ],
+        "report": {"unit": "not stated", "gaussian": {"5": 22.6, "9": 25.5}},
+        "conclusion": "Two kernels, <in words>.",
+        "failed": [],
+        "plots": [],
+        "sheets": [],
     } | more
 
 

@@ -12,6 +12,7 @@ from skimage import data
 
 from deblur_jax import images
 from deblur_jax.errors import UserError
+from deblur_jax.evaluation.examples import examples
 from deblur_jax.report import pictures
 from deblur_jax.report.documents import Source
 from deblur_jax.web.page import embedded
@@ -21,7 +22,7 @@ GAINS = {"a": 0.1, "b": -1.0, "c": 2.0, "d": 0.3, "e": 0.2}
 
 def decoded(address: str) -> np.ndarray:
     kind, _, data = address.partition(";base64,")
-    assert kind in ("data:image/png", "data:image/jpeg")
+    assert kind == "data:image/webp"
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(data))).convert("RGB"))
 
 
@@ -30,21 +31,6 @@ def source(tmp_path: Path) -> Source:
     document = evaluation(GAINS)
     keep_pictures(tmp_path, document)
     return Source(tmp_path / "results.json", document, 0, "default")
-
-
-def test_best_median_and_worst_by_gain(source: Source) -> None:
-    found = pictures.examples(source.document["per_image"])
-    assert [(each.rank, each.entry["name"]) for each in found] == [
-        ("best", "c"), ("median", "e"), ("worst", "b"),
-    ]  # fmt: skip
-
-
-def test_fewer_pictures_have_fewer_examples() -> None:
-    entries = evaluation(GAINS)["per_image"]
-    assert [each.rank for each in pictures.examples(entries[:1])] == ["best"]
-    assert [each.rank for each in pictures.examples(entries[:2])] == ["best", "worst"]
-    entries[0]["restored"] = scores(None, 1.0)  # equal to its twin
-    assert pictures.examples(entries[:1]) == []
 
 
 def test_the_window_lies_where_blurred_and_sharp_differ_most() -> None:
@@ -78,10 +64,11 @@ def test_without_a_twin_it_lies_where_the_contrast_is() -> None:
     assert left <= 200 < 219 < left + columns
 
 
-def test_a_triple_holds_exact_crops_of_all_three(source: Source) -> None:
-    example = pictures.examples(source.document["per_image"])[0]
-    found = pictures.triple(source, example)
+def test_a_closeup_holds_exact_crops_of_all_versions(source: Source) -> None:
+    example = examples(source.document["per_image"])[0]
+    found = pictures.closeup([source], example)
     assert found is not None
+    assert found.title == "best: c"
     assert list(found.frames) == list(found.crops) == ["sharp", "blurred", "restored"]
     left, top, width, height = found.box
     x, y, w, h = (round(v) for v in (left * 0.6, top * 0.4, width * 0.6, height * 0.4))
@@ -89,6 +76,23 @@ def test_a_triple_holds_exact_crops_of_all_three(source: Source) -> None:
         whole = images.read_rgb(source.path.parent / example.entry["pictures"][side])
         np.testing.assert_array_equal(decoded(address), whole[y : y + h, x : x + w])
     assert 'PSNR 22.00 → <b class="better">24.00</b> dB' in found.scores[0]
+
+
+def test_a_closeup_of_several_models_has_one_column_each(tmp_path: Path, source: Source) -> None:
+    other = evaluation(GAINS, name="other")
+    keep_pictures(tmp_path, other, seed=1)
+    second = Source(source.path, other, 0, "other")
+    example = examples(source.document["per_image"])[0]
+    found = pictures.closeup([source, second], example)
+    assert found is not None
+    assert list(found.frames) == ["sharp", "blurred", "default", "other"]
+    assert len(found.scores) == 2
+    del other["per_image"][2]["pictures"]  # of c, the best
+    found = pictures.closeup([source, second], example)
+    assert found is not None
+    assert list(found.frames) == ["sharp", "blurred", "default"]
+    del source.document["per_image"][2]["pictures"]
+    assert pictures.closeup([source, second], example) is None
 
 
 def test_pictures_that_are_gone_are_left_out(source: Source) -> None:
@@ -119,14 +123,52 @@ def test_models_are_layers_between_blurred_and_sharp(tmp_path: Path, source: Sou
     assert alone.layers == ["blurred", "restored", "sharp"]
 
 
-def test_a_long_set_shows_some_evenly(tmp_path: Path) -> None:
-    document = evaluation({f"{n:02}": 0.1 for n in range(30)})
+def test_pictures_that_few_kept_are_shown_with_whom_kept_them(
+    tmp_path: Path, source: Source
+) -> None:
+    other = evaluation(GAINS, name="other")
+    keep_pictures(tmp_path, other, seed=1)
+    second = Source(source.path, other, 0, "other")
+    for entry in other["per_image"][1:]:
+        del entry["pictures"]
+    found = pictures.gallery([source, second], "g")
+    assert found is not None
+    assert [each.name for each in found.pictures] == list(GAINS)
+    assert [("other" in each.layers) for each in found.pictures] == [True] + [False] * 4
+
+
+def test_a_long_set_shows_its_best_and_worst_and_others_evenly(tmp_path: Path) -> None:
+    gains = {f"{n:02}": 0.1 for n in range(30)} | {"07": 3.0, "11": -3.0}
+    document = evaluation(gains)
     keep_pictures(tmp_path, document)
     found = pictures.gallery([Source(tmp_path / "r.json", document, 0, "m")], "g")
     assert found is not None
     names = [each.name for each in found.pictures]
     assert len(names) == pictures.MOST_SLIDERS
-    assert (names[0], names[-1]) == ("00", "29")
+    assert names == sorted(names)
+    assert {"00", "07", "11", "29"} <= set(names)
+
+
+def test_many_models_have_fewer_sliders(tmp_path: Path) -> None:
+    sources = []
+    for number in range(6):
+        document = evaluation({f"{n:02}": 0.1 for n in range(15)}, name=f"m{number}")
+        keep_pictures(tmp_path, document)
+        sources.append(Source(tmp_path / "r.json", document, 0, f"m{number}"))
+    found = pictures.gallery(sources, "g")
+    assert found is not None
+    embedded_pictures = sum(len(each.layers) for each in found.pictures)
+    assert pictures.MOST_EMBEDDED - 8 < embedded_pictures <= pictures.MOST_EMBEDDED
+
+
+def test_a_picture_that_equals_its_twin_is_infinite_and_a_nan_is_not() -> None:
+    document = evaluation({"a": 1.0, "b": 1.0})
+    equal, unknown = document["per_image"]
+    equal["restored"] = scores(None, 1.0)
+    del unknown["restored"]["psnr"]
+    one = Source(Path("r.json"), document, 0, "m")
+    assert '→ <b class="better">∞</b>' in pictures.score_lines([one], "a")[0]
+    assert pictures.score_lines([one], "b")[0] == "PSNR –"
 
 
 def test_a_twin_of_another_size_is_refused(source: Source) -> None:

@@ -2,22 +2,26 @@
 
 import csv
 import io
+from dataclasses import replace
 
-from report_files import evaluation, scores
+from report_files import evaluation, scores, source
 
-from deblur_jax.report import comparison, history
+from deblur_jax.report import history, remarks
 from deblur_jax.report import scores as tables
-from deblur_jax.report.documents import Source
 from deblur_jax.report.texts import comma_separated, markdown
-from deblur_jax.web.elements import Cell, Column, Section, Table, change, gain, number
+from deblur_jax.web.elements import (
+    Cell,
+    Column,
+    Folded,
+    Prose,
+    Section,
+    Table,
+    change,
+    gain,
+    number,
+)
 
 GAINS = {"a/1.png": 1.0, "b/2.png": -0.5, "b/3.png": 0.25}
-
-
-def source(document: dict, label: str = "") -> Source:
-    from pathlib import Path
-
-    return Source(Path("r.json"), document, 0, label or document["weights"]["name"])
 
 
 def column(table: Table, title: str) -> list[Cell]:
@@ -46,7 +50,7 @@ def test_the_summary_holds_both_sides_and_the_gain() -> None:
     assert column(table, "gain")[0] == Cell("+0.25", 0.25, "better")
     assert column(table, "pictures")[0].value == 3
     assert column(table, "median s")[0].text == "0.750"
-    assert not table.notes
+    assert list(table.notes) == ["full: pictures at their own size."]
 
 
 def test_different_protocols_data_and_blur_are_said() -> None:
@@ -59,9 +63,9 @@ def test_different_protocols_data_and_blur_are_said() -> None:
     )
     assert len(table.rows) == 3
     said = " ".join(table.notes)
-    assert "different protocols (full, half, nearest)" in said
-    assert "different data (frames, others)" in said
-    assert "kinds of blur (gamma, input/, linear)" in said
+    assert "different protocols (full; half, nearest)" in said
+    assert "different data (frames; others)" in said
+    assert "kinds of blur (gamma; input/; linear)" in said
 
 
 def test_failures_infinities_and_wrong_means_are_said() -> None:
@@ -71,9 +75,9 @@ def test_failures_infinities_and_wrong_means_are_said() -> None:
         infinite_psnr={"blurred": 0, "restored": 2},
     )
     document["restored"]["psnr"] = 30.0
-    one = Source(source(document).path, document, 4, "default")
-    said = " ".join(tables.notes([one]))
-    assert "4 numbers of the file are not finite" in said
+    one = replace(source(document), not_finite=4)
+    said = " ".join(remarks.of_one(one))
+    assert "4 of the file's numbers are not finite" in said
     assert "2 not scored, in no mean: x.png (is truncated) and 1 more" in said
     assert "2 restored equal to the sharp twin" in said
     assert "0 blurred" not in said
@@ -140,30 +144,6 @@ def test_published_rows_say_why_they_do_not_compare() -> None:
     assert "the same protocol as default" in [cell.text for cell in srn]
 
 
-def test_groups_hold_only_the_same_pictures() -> None:
-    first, second = source(evaluation(GAINS)), source(evaluation(GAINS, name="b"))
-    half = source(evaluation(GAINS, protocol="half"))
-    fewer = source(evaluation(dict(list(GAINS.items())[:2])))
-    other = evaluation(GAINS, name="c")
-    other["per_image"][0]["blurred"]["psnr"] += 1  # other pictures of the same names
-    found = comparison.groups([first, half, second, fewer, source(other)])
-    assert [len(group) for group in found] == [2, 1, 1, 1]
-    assert found[0] == [first, second]
-
-
-def test_models_side_by_side() -> None:
-    better = {name: value + 0.1 for name, value in GAINS.items()} | {"a/1.png": 0.5}
-    group = [source(evaluation(GAINS)), source(evaluation(better, name="b"))]
-    table = comparison.model_table(group, "m")
-    rows = {row[0].text: row[1:] for row in table.rows}
-    assert [cell.text for cell in rows["PSNR"]] == ["21.00", "21.25", "21.15"]
-    assert [cell.mood for cell in rows["PSNR"]] == ["", "better", ""]
-    assert [cell.text for cell in rows["pictures where it is best"]] == ["–", "1", "2"]
-    assert [cell.text for cell in rows["pictures worse than the input"]] == ["–", "1", "1"]
-    gains = comparison.gains_table(group, "g")
-    assert [cell.text for cell in gains.rows[0]] == ["a/1.png", "20.00", "+1.00", "+0.50"]
-
-
 def test_csv_keeps_every_digit_and_markdown_its_shape() -> None:
     table = Table(
         "t", "A | B", [Column("x", numeric=False), Column("y")],
@@ -177,3 +157,60 @@ def test_csv_keeps_every_digit_and_markdown_its_shape() -> None:
     assert "| &lt;i&gt;\\|\\* | not measured |" in text
     assert text.startswith("# T\n\nI\n\n## S\n")
     assert text.endswith("A note.\n")
+
+
+def test_long_tables_are_left_to_the_csv() -> None:
+    column_ = [Column("x")]
+    short = Table("short", "S", column_, [[number(1.0, 0)]] * 60)
+    long = Table("long", "L", column_, [[number(1.0, 0)]] * 61, ["A note."])
+    text = markdown("T", "I", [Section("s", "S", [short, Folded("L", long)])])
+    assert text.count("| 1 |") == 60
+    assert "61 rows, in [tables/long.csv](tables/long.csv)." in text
+    assert "- A note." in text
+
+
+def test_markdown_leaves_names_as_they_are() -> None:
+    text = markdown("a_b [c](d) `e` \\ f", "I", [Section("s", "S", [Prose("*x*")])])
+    assert text.startswith("# a\\_b \\[c\\](d) \\`e\\` \\\\ f\n")
+    assert "\\*x\\*" in text
+
+
+def test_other_pictures_of_the_same_data_are_said() -> None:
+    first, fewer = source(evaluation(GAINS)), source(evaluation({"a/1.png": 1.0}, name="b"))
+    (said,) = remarks.of_all([first, fewer])
+    assert said == (
+        "default and b were scored on different pictures of frames (3 and 1): their rows do not "
+        "compare."
+    )
+    assert remarks.of_all([first, source(evaluation(GAINS, name="b"))]) == []
+
+
+def test_a_count_that_is_not_that_of_the_pictures_is_said() -> None:
+    document = evaluation(GAINS) | {"count": 1111}
+    (said,) = remarks.of_one(source(document))
+    assert said.endswith("the file says 1111 pictures and holds the scores of 3.")
+    without = evaluation(GAINS)  # a picture without a twin counts in nothing
+    without["per_image"].append({"name": "x", "blurred": scores(None, None),
+                                 "restored": scores(None, None)})  # fmt: skip
+    assert remarks.of_one(source(without)) == []
+
+
+def test_every_failed_picture_is_named() -> None:
+    failed = [{"name": f"{n}.png", "reason": "is <truncated>"} for n in range(20)]
+    table = remarks.failed_table([source(evaluation(GAINS, failed=failed)),
+                                  source(evaluation(GAINS))], "failed")  # fmt: skip
+    assert [row[0].text for row in table.rows] == [f"{n}.png" for n in range(20)]
+    assert table.title == "Not scored: 20"
+    assert remarks.failed_table([source(evaluation(GAINS))], "failed") is None
+
+
+def test_table_1_says_what_differs() -> None:
+    weights = {"name": "run", "sha256": "1", "preset": "seed_report:vgg19"}
+    row = history.table_1([source(evaluation(GAINS, filter="bicubic") | {"weights": weights})])
+    assert column(row, "published of")[0].text == "1111 pictures, resize256 by nearest, linear"
+    assert column(row, "measured here on")[0].text == "3 of frames, full, cpu: made up"
+    assert column(row, "what differs")[0].text == (
+        "1111 pictures of gopro, not the 3 of frames; resolution resize256, not full; "
+        "blur linear, not stated here"
+    )
+    assert "what differs" not in [each.title for each in history.table_1([]).columns]

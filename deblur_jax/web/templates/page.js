@@ -51,8 +51,8 @@ for (const button of document.querySelectorAll("th button")) {
     const rows = [...body.rows].sort((a, b) => {
       const [x, y] = [key(a), key(b)];
       if (x === "" || y === "") return (x === "") - (y === "");
-      return sign * (numeric ? Number(x) - Number(y)
-        : x.localeCompare(y, undefined, { numeric: true }));
+      const [m, n] = [Number(x), Number(y)]; /* compared: two infinities have no difference */
+      return sign * (numeric ? (m > n) - (m < n) : x.localeCompare(y, undefined, { numeric: true }));
     });
     body.append(...rows);
   });
