@@ -117,7 +117,7 @@ def _panel(plan: _Plan, keys: list[str], lines: dict[int, LineOf]) -> Panel | No
         plan.title,
         series,
         x_label="step",
-        y_label=plan.y_label,
+        y_label=plan.y_label or (series[0].name if len(series) == 1 else ""),  # has no legend
         # Zeros, as of a critic that waits for the generator, are gaps on such an axis.
         log_y=plan.log_y and min(values) >= 0 and max(values) > 0,
     )

@@ -48,13 +48,14 @@ def section(source: Source, number_of: int) -> Section:
     """
     document = source.document
     suffix = f"-{number_of}" if number_of else ""
+    on = f" on {document['images']}" if document.get("images") else ""
     failed = document.get("failed") or []
     named = "; ".join(f"{each['picture']} ({each['reason']})" for each in failed)
     said = f"{len(failed)} not studied, in no mean: {named}."
     warnings: list[Element] = [Prose(said, warning=True)] if failed else []
     return Section(
         f"kernels{suffix}",
-        f"Kernels and sizes (section 5.3): {source.label}",
+        f"Kernels and sizes (section 5.3): {source.label}{on}",
         [
             *warnings,
             _findings(document, f"kernel-findings{suffix}"),
@@ -63,7 +64,7 @@ def section(source: Source, number_of: int) -> Section:
             *_plots(source, suffix),
             *_sheets(source),
         ],
-        short="Kernels",
+        short=f"Kernels{on}",
     )
 
 
