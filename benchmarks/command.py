@@ -28,9 +28,23 @@ def positive(text: str) -> int:
     return value
 
 
+def add_network(parser: argparse.ArgumentParser) -> None:
+    """Adds `--config` and `--weights`, one of which names a generator."""
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument(
+        "--config", default="configs/paper.py", help="a configuration, with random parameters"
+    )
+    source.add_argument("--weights", metavar="NAME", help="a shipped name, a file or a workdir")
+
+
 def add_common(parser: argparse.ArgumentParser) -> None:
     """Adds `--precision` and `--json`."""
     parser.add_argument("--precision", choices=tuple(PRECISIONS), help="of the convolutions")
+    add_json(parser)
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """Adds `--json`."""
     parser.add_argument("--json", metavar="FILE", type=Path, help="where the measures go")
 
 

@@ -11,92 +11,92 @@ as long as trained ones; `--weights` takes those of a name, a file or a workdir.
 import argparse
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
-from benchmarks import command, config_file, machine, random_values, timing
-from deblur_jax import compiler, models
-from deblur_jax.models import GeneratorConfig, generator
+from benchmarks import command, machine, timing
+from benchmarks.networks import Network, chosen, padded
+from deblur_jax import compiler, fast, models
 from deblur_jax.restore.restorer import PRECISIONS
-from deblur_jax.training.recipe import generator_config
-from deblur_jax.weights import registry
 
 PAPER_S = 0.85  # arXiv 1711.07064, table 1: one GoPro frame on the authors' GPU
 PAPER_SIZE = (720, 1280)  # pixels, height and width of that frame
 REPORT_S = 0.97  # the Columbia report's time, for pictures of another size (256x256)
 
 
-class Network(NamedTuple):
-    """A generator with parameters on the device.
+Forward = Callable[[Any, jax.Array], jax.Array]  # parameters and pictures to restored
+
+
+class Compiled(NamedTuple):
+    """A pass that is ready.
 
     Attributes:
-      origin: `config` and `weights`, as they go into the JSON file; one of them is None.
-      config: the generator's shape.
-      params, batch_stats: as `models.apply_generator` takes them.
+      seconds: that preparing the parameters, tracing and compiling took.
+      program: XLA's, a `Forward`.
+      params: what it takes, on the device.
     """
 
-    origin: dict[str, Any]
-    config: GeneratorConfig
+    seconds: float
+    program: Any
     params: Any
-    batch_stats: Any
 
 
-def random_network(name: str) -> Network:
-    """The generator of a configuration file with random parameters."""
-    config = generator_config(config_file.load(name))
-    stats = generator.init_stats(config) or None
-    origin = {"config": name, "weights": None}
-    return Network(origin, config, random_values.generator(config), stats)
+def plain(network: Network, precision: str) -> tuple[Any, Forward]:
+    """The network as `models` writes it, the one that operations are counted of."""
 
-
-def trained_network(name: str) -> Network:
-    """The generator of a shipped name, a weights file or a workdir."""
-    weights = registry.load(name)
-    origin = {"config": None, "weights": {"name": weights.name, "sha256": weights.sha256}}
-    params, stats = jax.device_put((weights.params, weights.batch_stats or None))
-    return Network(origin, weights.config, params, stats)
-
-
-def padded(height: int, width: int, config: GeneratorConfig) -> tuple[int, int]:
-    """The smallest size, not below the given one, that the network takes."""
-    multiple, least = models.size_multiple(config), models.minimum_size(config)
-    rows, columns = (-(-max(side, least) // multiple) * multiple for side in (height, width))
-    return rows, columns
-
-
-def gigaflops(lowered: Any) -> float:
-    """Billions of floating-point operations in one pass, as XLA counts them before it optimises.
-
-    A multiplication and an addition are two; taps of a convolution that fall on its zero padding,
-    or on the zeros between the samples of a transposed one, are none; norms and activations count
-    one an operation, tanh none. The count is made before compiling because an accelerator's program
-    hides its convolutions in library calls, which the compiled program's own count may miss. XLA
-    counts the body of a loop once, however often it runs: a network in loops needs another count.
-    """
-    return float(lowered.cost_analysis()["flops"]) / 1e9
-
-
-def compiled(network: Network, x: jax.Array, precision: str) -> tuple[float, float, Any]:
-    """Traces and compiles a pass over `x`, float32[B, H, W, 3].
-
-    Returns:
-      Seconds that it took, billions of operations of a pass, and the program, which is called with
-      parameters, batch statistics and pictures.
-    """
-    compiler.compiler_options()  # tries its options out when first called: not to be timed
-
-    def forward(params: Any, batch_stats: Any, x: jax.Array) -> jax.Array:
+    def forward(params: Any, x: jax.Array) -> jax.Array:
+        own, batch_stats = params
         return models.apply_generator(
-            params, x, network.config, batch_stats=batch_stats, dtype=PRECISIONS[precision]
+            own, x, network.config, batch_stats=batch_stats, dtype=PRECISIONS[precision]
         )
 
+    return (network.params, network.batch_stats), forward
+
+
+def forward_of(network: Network, precision: str) -> tuple[Any, Forward]:
+    """The pass that is timed, the one that a user's pictures take: parameters and a function.
+
+    The parameters are prepared once, on the host; the function takes them and pictures.
+    """
+    return fast.choose_forward(
+        network.params,
+        network.config,
+        batch_stats=network.batch_stats,
+        dtype=PRECISIONS[precision],
+    )
+
+
+def gigaflops(network: Network, x: Any, precision: str = "float32") -> float:
+    """Billions of floating-point operations in one pass, as XLA counts them before it optimises.
+
+    They are those of the plain network, however the timed one computes: a formulation that
+    multiplies less is then seen to be faster, and not to do less. A multiplication and an addition
+    are two; taps of a convolution that fall on its zero padding, or on the zeros between the
+    samples of a transposed one, are none; norms and activations count one an operation, tanh none.
+    Nothing is compiled, as an accelerator's program hides its convolutions in library calls, which
+    its own count may miss; and XLA counts the body of a loop once, however often it runs.
+
+    Args:
+      network: whose `params` may be shapes alone.
+      x: pictures, float32[B, H, W, 3], or their shape.
+      precision: of the convolutions.
+    """
+    params, forward = plain(network, precision)
+    counts: Any = jax.jit(forward).lower(params, x).cost_analysis()
+    return float(counts["flops"]) / 1e9
+
+
+def compiled(network: Network, x: jax.Array, precision: str) -> Compiled:
+    """Prepares, traces and compiles a pass over `x`, float32[B, H, W, 3]."""
+    compiler.compiler_options()  # tries its options out when first called: not to be timed
     start = time.perf_counter()
-    lowered = compiler.jit(forward).lower(network.params, network.batch_stats, x)
-    program = lowered.compile()
-    return time.perf_counter() - start, gigaflops(lowered), program
+    prepared, forward = forward_of(network, precision)
+    params = jax.block_until_ready(jax.device_put(prepared))
+    program = compiler.jit(forward).lower(params, x).compile()
+    return Compiled(time.perf_counter() - start, program, params)
 
 
 def measure(
@@ -120,19 +120,16 @@ def measure(
       warmups: passes before them.
 
     Returns:
-      The measures; `compile_s` is tracing and compiling from nothing, without any cache.
+      The measures; `compile_s` is preparing parameters, tracing and compiling, without any cache.
       `speedup_over_paper` is None unless one picture has the paper's size.
     """
     described = machine.describe()
     rows, columns = padded(height, width, network.config)
     pixels = np.random.default_rng(0).uniform(-1, 1, (batch, rows, columns, 3))
     x = jax.block_until_ready(jax.device_put(pixels.astype(np.float32)))
-    compile_s, gflop, program = compiled(network, x, precision)
-    times = timing.summary(
-        timing.repeat(
-            lambda: program(network.params, network.batch_stats, x), runs, warmups=warmups
-        )
-    )
+    gflop = gigaflops(network, x, precision)
+    compile_s, program, params = compiled(network, x, precision)
+    times = timing.summary(timing.repeat(lambda: program(params, x), runs, warmups=warmups))
     median = times["median_s"]
     comparable = (height, width) == PAPER_SIZE and batch == 1
     return {
@@ -188,11 +185,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.latency", description="Times a generator's forward pass."
     )
-    source = parser.add_mutually_exclusive_group()
-    source.add_argument(
-        "--config", default="configs/paper.py", help="a configuration, with random parameters"
-    )
-    source.add_argument("--weights", metavar="NAME", help="a shipped name, a file or a workdir")
+    command.add_network(parser)
     parser.add_argument("--height", type=command.positive, default=PAPER_SIZE[0], help="pixels")
     parser.add_argument("--width", type=command.positive, default=PAPER_SIZE[1], help="pixels")
     parser.add_argument("--batch", type=command.positive, default=1, help="pictures in one pass")
@@ -202,12 +195,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _benchmark(arguments: argparse.Namespace) -> dict[str, Any]:
-    if arguments.weights is not None:
-        network = trained_network(arguments.weights)
-    else:
-        network = random_network(arguments.config)
     return measure(
-        network,
+        chosen(arguments.config, arguments.weights),
         height=arguments.height,
         width=arguments.width,
         batch=arguments.batch,

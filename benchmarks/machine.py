@@ -2,6 +2,8 @@
 
 import datetime
 import os
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -10,6 +12,7 @@ from deblur_jax.evaluation.device import device_name
 from deblur_jax.training.writers import versions
 
 MEGABYTE = 1e6  # bytes
+_REPOSITORY = Path(__file__).resolve().parents[1]
 
 
 def describe() -> dict[str, Any]:
@@ -29,6 +32,17 @@ def describe() -> dict[str, Any]:
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "load_before": load,
     }
+
+
+def commit(folder: Path = _REPOSITORY) -> str | None:
+    """The checkout's commit, ending in `-dirty` where tracked files differ from it; None outside
+    git."""
+    describe = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        found = subprocess.run(describe, cwd=folder, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return found.stdout.strip()
 
 
 def program_memory_mb(program: Any) -> float | None:

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from benchmarks import command, latency, machine, random_values
+from benchmarks import command, latency, machine, networks, random_values
 from deblur_jax import compiler, models
 from deblur_jax.models import GeneratorConfig
 from deblur_jax.weights import registry
@@ -31,9 +31,9 @@ def get_config(norm="instance"):
 """
 
 
-def make_network(config: GeneratorConfig) -> latency.Network:
+def make_network(config: GeneratorConfig) -> networks.Network:
     origin = {"config": "small", "weights": None}
-    return latency.Network(origin, config, random_values.generator(config), None)
+    return networks.Network(origin, config, random_values.generator(config), None)
 
 
 @pytest.fixture
@@ -95,10 +95,10 @@ def test_operations_are_those_of_a_hand_count() -> None:
     config = GeneratorConfig(width=32, blocks=2)
     x = jax.ShapeDtypeStruct((2, 32, 32, 3), np.float32)
     params = jax.eval_shape(lambda: models.init_generator(jax.random.key(0), config))
-    lowered = jax.jit(lambda p, x: models.apply_generator(p, x, config)).lower(params, x)
+    network = networks.Network({}, config, params, None)
     by_hand = 2 * network_flops(32, 32, 2) / 1e9
     # Norms, activations and biases come on top: about ten operations an activation.
-    assert by_hand < latency.gigaflops(lowered) < 1.03 * by_hand
+    assert by_hand < latency.gigaflops(network, x) < 1.03 * by_hand
 
 
 def test_the_paper_s_network_is_counted_in_full() -> None:
@@ -106,20 +106,33 @@ def test_the_paper_s_network_is_counted_in_full() -> None:
     config = GeneratorConfig()
     params = jax.eval_shape(lambda: models.init_generator(jax.random.key(0), config))
     x = jax.ShapeDtypeStruct((1, 256, 256, 3), np.float32)
-    lowered = jax.jit(lambda p, x: models.apply_generator(p, x, config)).lower(params, x)
-    assert flops < latency.gigaflops(lowered) * 1e9 < 1.01 * flops
+    network = networks.Network({}, config, params, None)
+    assert flops < latency.gigaflops(network, x) * 1e9 < 1.01 * flops
+
+
+def test_operations_are_the_plain_network_s_whatever_is_timed(
+    monkeypatch: pytest.MonkeyPatch, rng: np.random.Generator
+) -> None:
+    network = make_network(SMALL)
+    x = jnp.asarray(rng.uniform(-1, 1, (1, 16, 16, 3)), jnp.float32)
+    monkeypatch.setattr(latency, "forward_of", lambda *_: (2.0, lambda factor, x: factor * x))
+    found = latency.compiled(network, x, "float32")
+    assert found.params == 2
+    np.testing.assert_array_equal(found.program(found.params, x), 2 * x)
+    measures = latency.measure(network, height=16, width=16, runs=1)
+    assert measures["gflop"] * 1e9 > network_flops(16, 4, 1)
 
 
 def test_the_compiled_program_is_the_network(rng: np.random.Generator) -> None:
     network = make_network(SMALL)
     x = jnp.asarray(rng.uniform(-1, 1, (2, 16, 24, 3)), jnp.float32)
-    seconds, gflop, program = latency.compiled(network, x, "float32")
+    seconds, program, params = latency.compiled(network, x, "float32")
     expected = jax.jit(lambda p, x: models.apply_generator(p, x, SMALL))(network.params, x)
     assert float(jnp.abs(expected - x).max()) > 0.1
-    np.testing.assert_allclose(program(network.params, None, x), expected, atol=1e-5)
-    assert seconds > 0 and gflop > 0
-    _, _, half = latency.compiled(network, x, "bfloat16")
-    assert 1e-4 < float(jnp.abs(half(network.params, None, x) - expected).max()) < 0.3
+    np.testing.assert_allclose(program(params, x), expected, atol=1e-5)
+    assert seconds > 0
+    _, half, params = latency.compiled(network, x, "bfloat16")
+    assert 1e-4 < float(jnp.abs(half(params, x) - expected).max()) < 0.3
 
 
 def test_the_program_is_called_once_a_run_and_once_a_warmup(
@@ -135,12 +148,13 @@ def test_the_program_is_called_once_a_run_and_once_a_warmup(
         def memory_analysis(self) -> None:
             return None
 
-    monkeypatch.setattr(latency, "compiled", lambda *_: (1.5, 3.0, Program()))
+    monkeypatch.setattr(latency, "compiled", lambda *_: latency.Compiled(1.5, Program(), "own"))
+    monkeypatch.setattr(latency, "gigaflops", lambda *_: 3.0)
     network = make_network(SMALL)
     measures = latency.measure(network, height=30, width=18, batch=2, runs=5, warmups=3)
     assert len(calls) == 5 + 3 and len(measures["seconds"]) == measures["runs"] == 5
-    params, stats, x = calls[-1]
-    assert params is network.params and stats is None
+    params, x = calls[-1]
+    assert params == "own"
     assert x.shape == (2, 32, 20, 3) and isinstance(x, jax.Array)  # placed before it is timed
     assert float(jnp.abs(x).max()) <= 1
     assert (measures["padded_height"], measures["padded_width"]) == (32, 20)
@@ -154,7 +168,8 @@ def test_the_program_is_called_once_a_run_and_once_a_warmup(
 def test_only_the_paper_s_size_is_compared_with_the_paper(
     height: int, batch: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(latency, "compiled", lambda *_: (1.0, 1.0, lambda p, s, x: x))
+    ready = latency.Compiled(1.0, lambda params, x: x, None)
+    monkeypatch.setattr(latency, "compiled", lambda *_: ready)
     monkeypatch.setattr(machine, "program_memory_mb", lambda _: 1.0)
     monkeypatch.setattr(latency, "PAPER_SIZE", (16, 16))
     measures = latency.measure(make_network(SMALL), height=height, width=16, batch=batch, runs=3)
@@ -207,7 +222,7 @@ def test_weights_are_named_with_their_hash(tmp_path: Path) -> None:
     path = tmp_path / "mine.safetensors"
     params = random_values.generator(SMALL)
     registry.save(path, SMALL, params)
-    network = latency.trained_network(str(path))
+    network = networks.trained(str(path))
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     assert network.origin == {"config": None, "weights": {"name": "mine", "sha256": digest}}
     assert network.config == SMALL

@@ -1,0 +1,38 @@
+"""The commit that a measurement names is git's own."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from benchmarks import machine
+
+
+def git(folder: Path, *arguments: str) -> str:
+    named = ["-c", "user.name=a", "-c", "user.email=a@example.org", "-c", "commit.gpgsign=false"]
+    command = ["git", *named, *arguments]
+    return subprocess.run(
+        command, cwd=folder, check=True, capture_output=True, text=True
+    ).stdout.strip()
+
+
+def test_the_commit_says_whether_files_were_changed(tmp_path: Path) -> None:
+    try:
+        git(tmp_path, "init")
+    except OSError:
+        pytest.skip("git is not installed")
+    (tmp_path / "a").write_text("1")
+    git(tmp_path, "add", "a")
+    git(tmp_path, "commit", "-m", "one")
+    git(tmp_path, "tag", "-a", "v1", "-m", "a tag is no commit's name")
+    commit = git(tmp_path, "rev-parse", "HEAD")
+    assert machine.commit(tmp_path) == commit
+    (tmp_path / "a").write_text("2")
+    assert machine.commit(tmp_path) == f"{commit}-dirty"
+
+
+def test_outside_git_there_is_no_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    assert machine.commit(tmp_path) is None
+    monkeypatch.setenv("PATH", "")
+    assert machine.commit(tmp_path) is None
