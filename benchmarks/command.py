@@ -9,12 +9,14 @@ from typing import Any
 
 import jax
 
+from benchmarks import tracing
 from benchmarks.timing import fresh_compilation
 from deblur_jax import atomic
 from deblur_jax.errors import UsageError, UserError
 from deblur_jax.restore.restorer import PRECISIONS
 
 SCHEMA = 1
+NO_MEMORY = "the device has not enough memory for this size"
 
 
 def positive(text: str) -> int:
@@ -39,13 +41,28 @@ def add_network(parser: argparse.ArgumentParser) -> None:
 
 def add_common(parser: argparse.ArgumentParser) -> None:
     """Adds `--precision` and `--json`."""
-    parser.add_argument("--precision", choices=tuple(PRECISIONS), help="of the convolutions")
+    add_precision(parser)
     add_json(parser)
+
+
+def add_precision(parser: argparse.ArgumentParser) -> None:
+    """Adds `--precision`."""
+    parser.add_argument("--precision", choices=tuple(PRECISIONS), help="of the convolutions")
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
     """Adds `--json`."""
     parser.add_argument("--json", metavar="FILE", type=Path, help="where the measures go")
+
+
+def add_profile(parser: argparse.ArgumentParser) -> None:
+    """Adds `--profile`."""
+    parser.add_argument(
+        "--profile",
+        metavar="DIR",
+        type=Path,
+        help=f"write a jax.profiler trace of {tracing.CALLS} calls after the timed ones",
+    )
 
 
 def run(
@@ -65,29 +82,63 @@ def run(
     Returns:
       The exit code: 0; 1 where the machine is at fault; 2 where the call is; 130 when interrupted.
     """
+
+    def work(arguments: argparse.Namespace) -> int:
+        _check_target(arguments.json)
+        measures = benchmark(arguments)
+        if arguments.json:
+            write(arguments.json, measures)
+        print(sentences({"schema": SCHEMA} | measures), flush=True)
+        return 0
+
+    return guarded(parser, argv, work)
+
+
+def guarded(
+    parser: argparse.ArgumentParser,
+    argv: Sequence[str] | None,
+    work: Callable[[argparse.Namespace], int],
+    *,
+    interrupted: str = "nothing was written",
+) -> int:
+    """Parses and works, compiling afresh, with each foreseeable error as one sentence.
+
+    Args:
+      parser, argv: as of `run`.
+      work: from arguments to the exit code.
+      interrupted: what to say of the files where the user stops it.
+
+    Returns:
+      The exit code, as of `run`.
+    """
     try:
         arguments = parser.parse_args(argv)
     except SystemExit as stop:  # argparse has printed why
         return int(stop.code or 0)
     try:
-        _check_target(arguments.json)
         with fresh_compilation():
-            measures = {"schema": SCHEMA} | benchmark(arguments)
-        if arguments.json:
-            atomic.write_text(arguments.json, json.dumps(measures, indent=2) + "\n")
-        print(sentences(measures), flush=True)
+            return work(arguments)
     except UserError as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)
         return error.exit_code
     except (MemoryError, jax.errors.JaxRuntimeError) as error:
-        if not isinstance(error, MemoryError) and "RESOURCE_EXHAUSTED" not in str(error):
+        if not out_of_memory(error):
             raise
-        print(f"{parser.prog}: the device has not enough memory for this size", file=sys.stderr)
+        print(f"{parser.prog}: {NO_MEMORY}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print(f"{parser.prog}: interrupted, nothing was written", file=sys.stderr)
+        print(f"{parser.prog}: interrupted, {interrupted}", file=sys.stderr)
         return 130
-    return 0
+
+
+def out_of_memory(error: Exception) -> bool:
+    """Whether the host's or the device's memory was too small."""
+    return isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)
+
+
+def write(path: Path, measures: dict[str, Any]) -> None:
+    """Writes measures as JSON; UserError as `atomic.write_text`."""
+    atomic.write_text(path, json.dumps({"schema": SCHEMA} | measures, indent=2) + "\n")
 
 
 def _check_target(path: Path | None) -> None:

@@ -6,18 +6,22 @@
 Times the network alone: pictures and parameters lie on the device, the result stays there, and
 reading, padding and writing are left out. A configuration runs on random parameters, which take
 as long as trained ones; `--weights` takes those of a name, a file or a workdir. Dropout is off.
+
+`--profile DIR` also writes a trace of a few passes after the timed ones: open DIR in TensorBoard,
+or the `*.trace.json.gz` within it at https://ui.perfetto.dev (`benchmarks/tracing.py`).
 """
 
 import argparse
 import sys
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
-from benchmarks import command, machine, timing
+from benchmarks import command, machine, timing, tracing
 from benchmarks.networks import Network, chosen, padded
 from deblur_jax import compiler, fast, models
 from deblur_jax.restore.restorer import PRECISIONS
@@ -108,6 +112,7 @@ def measure(
     precision: str = "float32",
     runs: int = 9,
     warmups: int = timing.WARMUPS,
+    profile: Path | None = None,
 ) -> dict[str, Any]:
     """Compiles and times one size.
 
@@ -118,10 +123,14 @@ def measure(
       precision: of the convolutions, 'float32' or 'bfloat16'.
       runs: timed passes.
       warmups: passes before them.
+      profile: folder for a trace of passes after them, or None.
 
     Returns:
       The measures; `compile_s` is preparing parameters, tracing and compiling, without any cache.
       `speedup_over_paper` is None unless one picture has the paper's size.
+
+    Raises:
+      UserError: the trace cannot be written.
     """
     described = machine.describe()
     rows, columns = padded(height, width, network.config)
@@ -131,8 +140,7 @@ def measure(
     compile_s, program, params = compiled(network, x, precision)
     times = timing.summary(timing.repeat(lambda: program(params, x), runs, warmups=warmups))
     median = times["median_s"]
-    comparable = (height, width) == PAPER_SIZE and batch == 1
-    return {
+    measures = {
         "benchmark": "latency",
         **network.origin,
         **described,
@@ -153,10 +161,20 @@ def measure(
         "peak_memory_mb": machine.program_memory_mb(program),
         "peak_memory_of": "XLA's plan: arguments, result and temporaries",
         "allocator_peak_mb": machine.allocator_peak_mb(),
+        **_others(median if (height, width) == PAPER_SIZE and batch == 1 else None),
+    }
+    if profile:
+        tracing.record(lambda: program(params, x), profile)
+    return measures
+
+
+def _others(seconds: float | None) -> dict[str, Any]:
+    """What the paper and the report state; the speedup where `seconds` are of the paper's size."""
+    return {
         "paper_s": PAPER_S,
         "paper_hardware": "the paper's own",
         "report_s": REPORT_S,
-        "speedup_over_paper": PAPER_S / median if comparable else None,
+        "speedup_over_paper": None if seconds is None else PAPER_S / seconds,
     }
 
 
@@ -191,10 +209,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--batch", type=command.positive, default=1, help="pictures in one pass")
     parser.add_argument("--runs", type=command.positive, default=9, help="timed passes")
     command.add_common(parser)
+    command.add_profile(parser)
     return parser
 
 
 def _benchmark(arguments: argparse.Namespace) -> dict[str, Any]:
+    if arguments.profile:
+        tracing.refuse_unwritable(arguments.profile)
     return measure(
         chosen(arguments.config, arguments.weights),
         height=arguments.height,
@@ -202,6 +223,7 @@ def _benchmark(arguments: argparse.Namespace) -> dict[str, Any]:
         batch=arguments.batch,
         precision=arguments.precision or "float32",
         runs=arguments.runs,
+        profile=arguments.profile,
     )
 
 

@@ -2,6 +2,7 @@
 
 import datetime
 import os
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,16 @@ def describe() -> dict[str, Any]:
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "load_before": load,
     }
+
+
+def tag(device: str) -> str:
+    """The device in a file's name: `cpu2` for two cores of any processor, `h200`, `tpu-v4`."""
+    platform, _, kind = device.partition(": ")
+    if platform == "cpu":
+        cores = re.search(r"\((\d+) cores?\)", kind)
+        return f"cpu{cores[1]}" if cores else "cpu"
+    words = [word for word in re.findall(r"[a-z0-9.]+", kind.lower()) if word != "nvidia"]
+    return "-".join(words) or platform.lower()
 
 
 def commit(folder: Path = _REPOSITORY) -> str | None:

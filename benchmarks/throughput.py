@@ -7,18 +7,22 @@ critic's updates, the generator's. Pairs are random pixels, so no files are need
 checkpoints and validation are left out. A perceptual loss takes VGG's weights from
 `--vgg-weights` or the configuration; where neither names a file they are random, which takes as
 long, and the JSON file says `"vgg_source": "random"`.
+
+`--profile DIR` also writes a trace of a few steps after the timed ones: open DIR in TensorBoard, or
+the `*.trace.json.gz` within it at https://ui.perfetto.dev (`benchmarks/tracing.py`).
 """
 
 import argparse
 import sys
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 
-from benchmarks import command, config_file, machine, random_values, timing
+from benchmarks import command, config_file, machine, random_values, timing, tracing
 from deblur_jax.data import resident, store
 from deblur_jax.data.training_set import TrainingSet, augmentation
 from deblur_jax.training import parallel, steps
@@ -68,9 +72,13 @@ def time_steps(
     state: TrainState,
     count: int,
     *,
+    profile: Path | None = None,
     clock: Callable[[], float] = time.perf_counter,
 ) -> tuple[TrainState, dict[str, Any]]:
     """Times `count` steps after one that compiles and one that warms up.
+
+    A trace of `tracing.CALLS` further steps goes to the folder `profile`, where one is given;
+    UserError where it cannot be written.
 
     Returns:
       The state after them, and `timing.summary` with `first_s`, the first step and its compiling,
@@ -86,6 +94,8 @@ def time_steps(
     first, _ = timing.once(advance, clock=clock)
     times = timing.summary(timing.repeat(advance, count, warmups=1, clock=clock))
     compile_s = max(first - times["median_s"], 0.0)
+    if profile:
+        tracing.record(advance, profile)
     return state, {"first_s": first, "compile_s": compile_s} | times
 
 
@@ -136,7 +146,14 @@ def time_parts(
     return parts
 
 
-def measure(config: Any, *, name: str, count: int = 10, parts: bool = False) -> dict[str, Any]:
+def measure(
+    config: Any,
+    *,
+    name: str,
+    count: int = 10,
+    parts: bool = False,
+    profile: Path | None = None,
+) -> dict[str, Any]:
     """Compiles and times training steps.
 
     Args:
@@ -144,6 +161,7 @@ def measure(config: Any, *, name: str, count: int = 10, parts: bool = False) -> 
       name: of the configuration, for the JSON file.
       count: timed steps.
       parts: also time the generator's and the critic's updates by themselves.
+      profile: folder for a trace of steps after the timed ones, or None.
 
     Returns:
       The measures; an image is one pair of the generator's batch, as in a run's log.
@@ -156,8 +174,9 @@ def measure(config: Any, *, name: str, count: int = 10, parts: bool = False) -> 
         "parameters": _numbers(state.generator),
         "critic_parameters": _numbers(state.critic),
     }
-    advance = feed.phase(0, count + 2, 0, False)
-    state, times = time_steps(lambda state: advance(state, 1), state, count)
+    steps_made = 2 + count + (tracing.CALLS if profile else 0)
+    advance = feed.phase(0, steps_made, 0, False)
+    state, times = time_steps(lambda state: advance(state, 1), state, count, profile=profile)
     batch, rate = config.train.batch_size, 1 / times["median_s"]
     return {
         "benchmark": "throughput",
@@ -219,10 +238,13 @@ def _parser() -> argparse.ArgumentParser:
         help="also compile and time the generator's and the critic's updates by themselves",
     )
     command.add_common(parser)
+    command.add_profile(parser)
     return parser
 
 
 def _benchmark(arguments: argparse.Namespace) -> dict[str, Any]:
+    if arguments.profile:
+        tracing.refuse_unwritable(arguments.profile)
     config = config_file.load(arguments.config)
     if arguments.batch:
         config.train.batch_size = arguments.batch
@@ -232,7 +254,13 @@ def _benchmark(arguments: argparse.Namespace) -> dict[str, Any]:
         config.train.precision = arguments.precision
     if arguments.vgg_weights:
         config.loss.vgg_weights = arguments.vgg_weights
-    return measure(config, name=arguments.config, count=arguments.steps, parts=arguments.parts)
+    return measure(
+        config,
+        name=arguments.config,
+        count=arguments.steps,
+        parts=arguments.parts,
+        profile=arguments.profile,
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -33,6 +33,14 @@ def logarithmic(axes: "Axes", name: str, values: Sequence[float | None]) -> None
     axis.set_minor_formatter(NullFormatter())
 
 
+def whole(axes: "Axes", values: Sequence[float]) -> None:
+    """Labels none but whole numbers along x where all values are whole, such as devices."""
+    from matplotlib.ticker import MaxNLocator
+
+    if all(float(value).is_integer() for value in values):
+        axes.xaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10], integer=True))
+
+
 def finish(
     drawing: "Figure",
     axes: "Axes",

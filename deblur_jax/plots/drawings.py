@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from deblur_jax.plots.axes import finish, logarithmic
+from deblur_jax.plots.axes import finish, logarithmic, whole
 from deblur_jax.plots.theme import SOFT, figure, marker, series_colour
 
 MOST_POINTS = 1000  # of a line; more would not be seen, and would make the file large
@@ -201,8 +201,10 @@ def _curves(
         )  # fmt: skip
         drawn.set_gid(f"series-{index}")
     heights = [height for _, height in reference]
+    along = [x for line in series for x in line.x]
+    whole(axes, along)
     if log_x:
-        logarithmic(axes, "x", [x for line in series for x in line.x])
+        logarithmic(axes, "x", along)
     if log_y:
         logarithmic(axes, "y", [*heights, *(y for line in series for y in line.y)])
     for place, (label, height) in enumerate(sorted(reference, key=lambda each: each[1])):

@@ -79,17 +79,22 @@ STUDY = {
 _MEASURED = (
     "height", "width", "batch", "median_s", "p10_s", "p90_s", "compile_s", "gflop", "gflop_per_s",
     "peak_memory_mb", "runs", "crop", "steps_per_second", "images_per_second_per_device",
+    "images_per_second", "device_count", "products_gflop", "least_mb", "activations_mb",
+    "product_gflop_per_s", "copy_gb_per_s",
+    *(f"{limit}_{what}" for limit in ("compute", "products", "least_memory", "memory", "floor")
+      for what in ("s", "share")),
 )  # fmt: skip
 CONTENDER = {"status": str, "why": Maybe(str)} | {
     key: Maybe(NUMBER) for key in ("median_s", "p10_s", "p90_s", "compile_s", "peak_rss_mb")
 }
+RATIO = {key: Maybe(NUMBER) for key in ("median", "p10", "p90")}
 BENCHMARK = {
     "device": str,
     "benchmark": Maybe(str),
     "config": Maybe(str),
     "part": Maybe(str),
     "contenders": Maybe(Every(CONTENDER)),
-    "ratios": Maybe(Every(Maybe(Every(Maybe({"median": Maybe(NUMBER)}))))),
+    "ratios": Maybe(Every(Maybe(Every(Maybe(RATIO))))),
     **{key: Maybe(NUMBER) for key in _MEASURED},
 }
 KINDS: dict[str, dict[str, Any]] = {

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from benchmarks import command, latency, machine, networks, random_values
+from benchmarks import command, latency, machine, networks, random_values, tracing
 from deblur_jax import compiler, models
 from deblur_jax.models import GeneratorConfig
 from deblur_jax.weights import registry
@@ -162,6 +162,42 @@ def test_the_program_is_called_once_a_run_and_once_a_warmup(
     assert measures["compile_s"] == 1.5 and measures["peak_memory_mb"] is None
     assert measures["gflop_per_s"] == pytest.approx(3.0 / np.median(measures["seconds"]))
     assert measures["seconds_per_picture"] == pytest.approx(np.median(measures["seconds"]) / 2)
+
+
+def test_the_trace_is_of_passes_after_the_timed_ones(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    calls: list[object] = []
+    seen: list[int] = []
+
+    def record(call: object, folder: Path) -> None:
+        assert folder == tmp_path
+        seen.append(len(calls))
+        call()
+        seen.append(len(calls))
+
+    ready = latency.Compiled(1.0, lambda params, x: calls.append(x) or x, None)
+    monkeypatch.setattr(latency, "compiled", lambda *_: ready)
+    monkeypatch.setattr(latency, "gigaflops", lambda *_: 3.0)
+    monkeypatch.setattr(machine, "program_memory_mb", lambda _: 1.0)
+    monkeypatch.setattr(tracing, "record", record)
+    options = {"height": 16, "width": 16, "runs": 4, "warmups": 1}
+    network = make_network(SMALL)
+    measures = latency.measure(network, **options, profile=tmp_path)
+    assert seen == [5, 6] and measures["runs"] == 4
+    calls.clear()
+    latency.measure(network, **options)
+    assert len(calls) == 5 and len(seen) == 2
+
+
+def test_a_trace_s_folder_is_tried_before_the_measuring(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(latency, "measure", None)
+    (tmp_path / "file").write_text("")
+    assert latency.main(["--profile", str(tmp_path / "file")]) == 1
+    (said,) = capsys.readouterr().err.splitlines()
+    assert said.endswith("file: a file is where a folder should be")
 
 
 @pytest.mark.parametrize(("height", "batch"), [(16, 1), (20, 1), (16, 2)])

@@ -1,4 +1,4 @@
-"""The commit that a measurement names is git's own."""
+"""The commit that a measurement names is git's own; a device's short name is a file's."""
 
 import subprocess
 from pathlib import Path
@@ -36,3 +36,19 @@ def test_outside_git_there_is_no_commit(tmp_path: Path, monkeypatch: pytest.Monk
     assert machine.commit(tmp_path) is None
     monkeypatch.setenv("PATH", "")
     assert machine.commit(tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    ("device", "tag"),
+    [
+        ("cpu: AMD EPYC (2 cores)", "cpu2"),
+        ("cpu: Arm (1 core)", "cpu1"),
+        ("cpu: a 7 core wonder", "cpu"),
+        ("gpu: NVIDIA H200", "h200"),
+        ("gpu: NVIDIA A100-SXM4-40GB", "a100-sxm4-40gb"),
+        ("tpu: TPU v4", "tpu-v4"),
+        ("METAL", "metal"),
+    ],
+)
+def test_devices_have_names_for_files(device: str, tag: str) -> None:
+    assert machine.tag(device) == tag

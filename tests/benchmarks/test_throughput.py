@@ -8,7 +8,7 @@ import jax
 import numpy as np
 import pytest
 
-from benchmarks import config_file, random_values, throughput
+from benchmarks import config_file, random_values, throughput, tracing
 from deblur_jax.training import steps
 from deblur_jax.training.state import init_state
 
@@ -85,6 +85,37 @@ def test_steps_are_counted_and_chained() -> None:
     assert states == [0, 1, 2, 3, 4, 5] and state == 6  # compiled, warmed up, four timed
     assert times["seconds"] == [0.5] * 4
     assert times["first_s"] == 10.0 and times["compile_s"] == 9.5
+
+
+def test_the_trace_is_of_steps_after_the_timed_ones(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    states: list[int] = []
+
+    def step(state: Any) -> tuple[Any, dict]:
+        states.append(state)
+        return state + 1, {}
+
+    def record(call: Any, folder: Path) -> None:
+        assert folder == tmp_path and len(states) == 6
+        call()
+
+    monkeypatch.setattr(tracing, "record", record)
+    state, times = throughput.time_steps(step, 0, 4, profile=tmp_path)
+    assert states == list(range(7)) and state == 7  # each takes the state of the one before
+    assert times["runs"] == 4
+
+
+def test_a_trace_s_folder_is_tried_before_the_measuring(
+    config_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.setattr(throughput, "measure", None)
+    (tmp_path / "file").write_text("")
+    arguments = ["--config", str(config_path), "--profile", str(tmp_path / "file")]
+    assert throughput.main(arguments) == 1
+    (said,) = capsys.readouterr().err.splitlines()
+    assert said.endswith("file: a file is where a folder should be")
 
 
 def test_each_part_is_its_own_update(monkeypatch: pytest.MonkeyPatch, config_path: Path) -> None:
@@ -205,7 +236,7 @@ def test_measuring_leaves_the_configuration_as_it_was(
         return "step"
 
     monkeypatch.setattr(throughput.Feed, "phase", phase)
-    monkeypatch.setattr(throughput, "time_steps", lambda step, state, count: (state, times))
+    monkeypatch.setattr(throughput, "time_steps", lambda step, state, *_, **__: (state, times))
     measures = throughput.measure(config, name="small", count=1)
     assert config.to_json() == before
     assert measures["steps_per_second"] == 2.0

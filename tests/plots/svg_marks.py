@@ -43,5 +43,23 @@ class Drawn:
         read = slope * self.places(name)[:, 1] + offset
         return [float(value) for value in (10**read if log else read)]
 
+    def corners(self, name: str) -> np.ndarray:
+        """float64[n, 2]: x and y of the corners of a line."""
+        (path,) = self.group(name).iter(f"{SVG}path")
+        numbers = re.findall(r"-?[\d.]+", path.get("d", ""))
+        return np.array(numbers, float).reshape(-1, 2)
+
+    def across(self, places: np.ndarray, *, log: bool = False) -> list[float]:
+        """Places along x in the axis' own numbers, from the labels of its ticks."""
+        at, numbers = [], []
+        for tick in self.root.iter(f"{SVG}g"):
+            labels = [text.text or "" for text in tick.iter(f"{SVG}text")]
+            if re.fullmatch(r"p\w+-xtick_\d+", tick.get("id", "")) and labels:
+                at.append(float(next(tick.iter(f"{SVG}use")).get("x", "")))
+                numbers.append(np.log10(float(labels[0])) if log else float(labels[0]))
+        slope, offset = np.polyfit(at, numbers, 1)
+        read = slope * places + offset
+        return [float(value) for value in (10**read if log else read)]
+
     def words(self) -> list[str]:
         return [(text.text or "").strip() for text in self.root.iter(f"{SVG}text")]

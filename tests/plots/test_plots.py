@@ -57,6 +57,15 @@ def test_zeros_are_gaps_on_a_logarithmic_axis_and_no_axis_is_made_of_nothing() -
     Drawn(plots.points("t", [empty], x_label="", y_label="", log_y=True))
 
 
+def test_counts_have_no_fractions_between_them() -> None:
+    line = plots.Line("one", [1, 2], [0.25, 0.75])
+    drawn = Drawn(plots.points("t", [line], x_label="", y_label=""))
+    assert {"1", "2"} <= set(drawn.words())
+    assert not {"1.2", "1.5", "1.0", "2.0"} & set(drawn.words())
+    halves = plots.Line("one", [1, 1.5, 2], [0.25, 0.5, 0.75])
+    assert "1.2" in Drawn(plots.points("t", [halves], x_label="", y_label="")).words()
+
+
 def test_close_values_have_a_linear_axis() -> None:
     line = plots.Line("one", [1, 2, 3], [1.0, 2.0, 3.0])
     drawn = Drawn(plots.points("t", [line], x_label="", y_label="", log_y=True))

@@ -125,3 +125,46 @@ def latency(height: int, width: int, seconds: float, **more: Any) -> dict[str, A
         "p10_s": seconds, "p90_s": seconds, "gflop": 1.0, "gflop_per_s": 1 / seconds,
         "peak_memory_mb": 10.0, "paper_s": 0.85, "report_s": 0.97,
     } | more  # fmt: skip
+
+
+def training(rate: float, batch: int = 8, devices: int = 1, **more: Any) -> dict[str, Any]:
+    """A throughput of `rate` images a second on all devices."""
+    return {
+        "benchmark": "throughput", "device": "cpu: made up", "config": "configs/small.py",
+        "crop": 128, "batch": batch, "precision": "float32", "device_count": devices,
+        "steps_per_second": rate / batch, "median_s": batch / rate, "images_per_second": rate,
+        "images_per_second_per_device": rate / devices,
+    } | more  # fmt: skip
+
+
+def roofline(height: int, width: int, seconds: float, **more: Any) -> dict[str, Any]:
+    """100 GFLOP, 40 of them computed, and 0.05 and 0.4 GB, under 200 GFLOP/s and 20 GB/s."""
+    needed = {"compute": 0.5, "products": 0.2, "least_memory": 0.0025, "memory": 0.02,
+              "floor": 0.2}  # fmt: skip
+    return latency(height, width, seconds) | {
+        "benchmark": "roofline", "config": "configs/paper.py", "gflop": 100.0,
+        "products_gflop": 40.0, "least_mb": 50.0, "activations_mb": 350.0,
+        "product_gflop_per_s": 200.0, "copy_gb_per_s": 20.0,
+        **{f"{key}_s": value for key, value in needed.items()},
+        **{f"{key}_share": value / seconds for key, value in needed.items()},
+    } | more  # fmt: skip
+
+
+def peers(**more: Any) -> dict[str, Any]:
+    """This project, one that takes 2.125 times as long, one that is faster, one not there."""
+    timed = {"status": "timed", "p10_s": 0.4, "p90_s": 0.6, "compile_s": 1.0, "peak_rss_mb": 900.4}
+    return {
+        "benchmark": "peers", "device": "cpu", "part": "restore", "config": None,
+        "weights": {"name": "default"}, "width": 1280, "height": 720,
+        "contenders": {
+            "jax": timed | {"median_s": 0.5},
+            "torch": {"status": "timed", "median_s": 1.1},
+            "onnx": timed | {"median_s": 0.4},
+            "openvino": {"status": "missing", "why": "openvino is not installed"},
+        },
+        "ratios": {
+            "jax": {"torch": {"median": 0.47, "p10": 0.4, "p90": 0.5}},
+            "torch": {"jax": {"median": 2.125, "p10": 2.0, "p90": 2.5}},
+            "onnx": {"jax": {"median": 0.8, "p10": 0.75, "p90": 0.9}},
+        },
+    } | more  # fmt: skip

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from report_files import evaluation, latency, scores, study, write
+from report_files import evaluation, latency, peers, roofline, scores, study, training, write
 
 from deblur_jax import plots
 from deblur_jax.errors import UserError
@@ -29,14 +29,10 @@ DOCUMENTS = {
     "kohler": evaluation({"1_1": 1.0}, protocol="kohler", dataset="kohler"),
     "study": study(failed=[{"picture": "x", "reason": "y"}], plots=["a.svg"], sheets=["b.png"]),
     "latency": latency(72, 128, 0.1, weights={"name": "w", "sha256": "0"}, date="2026-01-01"),
-    "throughput": {"benchmark": "throughput", "device": "cpu", "steps_per_second": 1.0,
-                   "config": "c", "crop": 1, "batch": 2, "median_s": 0.5, "precision": "float32",
-                   "images_per_second_per_device": 2.0},
+    "throughput": training(2.0),
+    "roofline": roofline(72, 128, 0.5),
     "input": {"benchmark": "input_pipeline", "device": "cpu", "files_pairs_per_second": 3.0},
-    "peers": {"benchmark": "peers", "device": "cpu", "height": 1, "width": 1, "part": "restore",
-              "config": "c", "contenders": {"jax": {"status": "timed", "median_s": 1.0},
-                                            "torch": {"status": "failed", "why": "x"}},
-              "ratios": {"torch": {"jax": {"median": 2.0}}}},
+    "peers": peers(),
     "other": {"benchmark": "peers", "device": "cpu"},
 }  # fmt: skip
 INSTEAD: tuple[Any, ...] = (None, "text", -7, 1.5, True, [], {}, [1], {"a": "b"}, [{"a": 1}])
@@ -69,7 +65,7 @@ def _places(value: Any, place: tuple = ()) -> Iterator[tuple]:
 def test_a_damaged_file_is_taken_or_refused_by_name(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for drawing in ("gains", "points"):  # a thousand of them would take half a minute
+    for drawing in ("gains", "intervals", "points"):  # a thousand of them would take half a minute
         monkeypatch.setattr(plots, drawing, lambda *_, **__: "<svg/>")
     path = tmp_path / "r.json"
     refused = taken = 0

@@ -1,24 +1,42 @@
 """Speed: every file in the table that suits it, seconds and sizes as they were measured."""
 
+from pathlib import Path
+from typing import Any
+
 import pytest
-from report_files import latency
+from report_files import latency, peers, training
 
 from deblur_jax import plots
 from deblur_jax.report import speed
 from deblur_jax.report.documents import Source
-from deblur_jax.web.elements import Plots, Table
+from deblur_jax.web.elements import Plots, Prose, Table
 
 DATE = {"date": "2026-11-23T21:53:16+00:00"}
 
 
 def section(*documents: dict) -> dict:
-    """The section's tables by name, and its plots under `plots`."""
-    from pathlib import Path
-
+    """The section's tables by name, its plots under `plots`, its paragraphs under `said`."""
     found = speed.section([Source(Path(f"{n}.json"), d) for n, d in enumerate(documents)])
     assert found.anchor == "speed"
     tables = {each.name: each for each in found.elements if isinstance(each, Table)}
-    return tables | {"plots": [p for e in found.elements if isinstance(e, Plots) for p in e.plots]}
+    return tables | {
+        "plots": [p for e in found.elements if isinstance(e, Plots) for p in e.plots],
+        "said": [e.text for e in found.elements if isinstance(e, Prose)],
+    }
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """What is given to `plots.points`, each call's title under `title`."""
+    calls: list[dict[str, Any]] = []
+
+    def points(title: str, series: Any, **more: Any) -> str:
+        lines = [(line.name, line.x, line.y) for line in series]
+        calls.append({"title": title, "lines": lines} | more)
+        return f"<svg>{title}</svg>"
+
+    monkeypatch.setattr(plots, "points", points)
+    return calls
 
 
 def texts(table: Table, *titles: str) -> list[list[str]]:
@@ -35,7 +53,7 @@ def test_latency_says_of_what() -> None:
         ["configs/paper.py, random weights", "256 × 256", "0.620", "not stated"],
     ]
     assert table.rows[0][2].value == 1280 * 720  # sorted by pixels
-    assert "0.85 s, the paper, on a Titan X; 0.97 s, the report" in table.notes[0]
+    assert "0.85 s, the paper, on a Titan X; 0.97 s, the report, on hardware" in table.notes[0]
     assert len(table.notes) == 1
 
 
@@ -44,13 +62,7 @@ def test_different_devices_do_not_compare() -> None:
     assert said == "Rows of different devices do not compare: cpu: made up; gpu."
 
 
-def test_the_plot_is_of_seconds_a_picture(monkeypatch: pytest.MonkeyPatch) -> None:
-    drawn = {}
-    monkeypatch.setattr(
-        plots,
-        "points",
-        lambda title, series, **more: drawn.update(series=series, **more) or "<svg>",
-    )
+def test_the_plot_is_of_seconds_a_picture(drawn: list[dict[str, Any]]) -> None:
     found = section(
         latency(1000, 1000, 8.0, batch=4, weights={"name": "a"}),
         latency(1000, 2000, 3.0, weights={"name": "b"}),
@@ -58,15 +70,53 @@ def test_the_plot_is_of_seconds_a_picture(monkeypatch: pytest.MonkeyPatch) -> No
         latency(1000, 1000, 1.0, weights={"name": "c"}) | {"median_s": None},
         latency(0, 1000, 1.0, weights={"name": "d"}),
     )
-    assert [(line.name, line.x, line.y) for line in drawn["series"]] == [
-        ("a, batch 4", [1.0], [2.0]),
-        ("b", [1.0, 2.0], [1.0, 3.0]),
-    ]
-    assert {height: label for label, height in drawn["reference"]} == {
+    (plot,) = drawn
+    assert plot["lines"] == [("a, batch 4", [1.0], [2.0]), ("b, batch 1", [1.0, 2.0], [1.0, 3.0])]
+    assert {height: label for label, height in plot["reference"]} == {
         0.85: "0.85 s, the paper, on a Titan X",
-        0.97: "0.97 s, the report",
+        0.97: "0.97 s, the report, on hardware it does not name",
     }
-    assert found["plots"][0].caption.endswith("Measured on cpu: made up.")
+    assert found["plots"][0].caption.endswith("Measured with float32, cpu: made up.")
+    assert texts(found["latency"], "median s", "s a picture")[0] == ["8.000", "2.000"]
+
+
+def test_devices_and_precisions_are_lines_of_their_own(drawn: list[dict[str, Any]]) -> None:
+    gpu = {"device": "gpu: H200"}
+    section(
+        latency(1000, 1000, 4.0),
+        latency(1000, 1000, 0.5, **gpu),
+        latency(1000, 2000, 1.0, **gpu),
+        latency(1000, 1000, 0.25, precision="bfloat16", **gpu),
+    )
+    assert drawn[0]["lines"] == [
+        ("float32, cpu: made up", [1.0], [4.0]),
+        ("float32, gpu: H200", [1.0, 2.0], [0.5, 1.0]),
+        ("bfloat16, gpu: H200", [1.0], [0.25]),
+    ]
+
+
+def test_several_batches_of_one_size_are_a_plot(drawn: list[dict[str, Any]]) -> None:
+    found = section(
+        latency(1000, 1000, 4.0, batch=4),
+        latency(1000, 1000, 2.0),
+        latency(500, 500, 3.0, batch=2),  # no other batch of this size
+    )
+    by_size, by_batch = drawn
+    assert len(by_size["lines"]) == 3
+    assert [(x, y) for _, x, y in by_batch["lines"]] == [([1, 4], [2.0, 1.0])]
+    assert [plot.name for plot in found["plots"]] == ["latency", "latency-by-batch"]
+    assert "1000 × 1000" in found["plots"][1].caption
+    assert "reference" not in by_batch
+
+
+def test_what_no_accelerator_ran_is_one_sentence() -> None:
+    words = "Not measured on a GPU or a TPU: "
+    assert section(latency(9, 9, 1.0))["said"] == [
+        f"{words}latency, share of the limits, training throughput."
+    ]
+    assert section(latency(9, 9, 1.0, device="gpu: H200"), latency(9, 9, 2.0))["said"] == [
+        f"{words}share of the limits, training throughput."
+    ]
 
 
 def test_without_a_size_there_is_no_plot() -> None:
@@ -76,18 +126,15 @@ def test_without_a_size_there_is_no_plot() -> None:
 
 
 def test_throughput_inputs_and_others() -> None:
-    throughput = {
-        "benchmark": "throughput", "device": "cpu", "config": "configs/small.py", "crop": 128,
-        "batch": 8, "precision": "float32", "steps_per_second": 3.2076, "median_s": 0.31,
-        "images_per_second_per_device": 25.661,
-    }  # fmt: skip
+    throughput = training(25.661, steps_per_second=3.2076)
     inputs = {
         "benchmark": "input_pipeline", "device": "cpu", "config": "configs/small.py",
         "files_pairs_per_second": 35.878, "on_device_pairs_per_second": 5300.79,
         "files_feeds_step": True, "step_consumes_pairs_per_second": 24.05,
     }  # fmt: skip
-    roofline = {"benchmark": "roofline", "device": "gpu", "median_s": 0.25}
-    found = section(throughput, inputs, roofline)
+    unknown = {"benchmark": "export", "device": "gpu", "median_s": 0.25}
+    without_ceilings = {"benchmark": "roofline", "device": "gpu", "median_s": 0.5}
+    found = section(throughput, inputs, unknown, without_ceilings)
     assert texts(found["throughput"], "config", "steps/s", "images/s and device") == [
         ["configs/small.py", "3.21", "25.66"]
     ]
@@ -95,29 +142,62 @@ def test_throughput_inputs_and_others() -> None:
         ["files", "35.9"], ["on device", "5300.8"], ["step consumes", "24.1"],
     ]  # fmt: skip
     assert texts(found["benchmarks"], "file", "benchmark", "device", "median s") == [
-        ["2.json", "roofline", "gpu", "0.250"]
-    ]
+        ["2.json", "export", "gpu", "0.250"], ["3.json", "roofline", "gpu", "0.500"],
+    ]  # fmt: skip
     assert "latency" not in found
+    assert found["plots"] == []
 
 
-def test_other_libraries_stand_beside_ours() -> None:
-    document = {
-        "benchmark": "peers", "device": "cpu", "part": "restore", "config": None,
-        "weights": {"name": "default"}, "width": 1280, "height": 720,
-        "contenders": {
-            "jax": {"status": "timed", "median_s": 0.5, "p10_s": 0.4, "p90_s": 0.6,
-                    "compile_s": 1.0, "peak_rss_mb": 900.4},
-            "torch": {"status": "timed", "median_s": 1.1},
-            "openvino": {"status": "missing", "why": "openvino is not installed"},
-        },
-        "ratios": {"torch": {"jax": {"median": 2.125, "p10": 2.0, "p90": 2.5}}},
-    }  # fmt: skip
-    table = section(document)["peers"]
-    assert texts(table, "library", "of", "size", "median s", "by ours", "not timed because") == [
+def test_images_a_second_against_devices_and_batch(drawn: list[dict[str, Any]]) -> None:
+    found = section(
+        training(10.0, batch=8, devices=1),
+        training(30.0, batch=8, devices=4),  # the same batch on more devices
+        training(38.0, batch=32, devices=4),  # the same batch a device
+        training(99.0, batch=64, devices=4, precision="bfloat16"),
+        training(99.0, batch=64, devices=4, config="configs/paper.py"),
+    )
+    lines = {plot["title"]: [(x, y) for _, x, y in plot["lines"]] for plot in drawn}
+    assert lines == {
+        "Images/s against devices, same batch": [([1, 4], [10.0, 30.0])],
+        "Images/s against devices, same batch a device": [([1, 4], [10.0, 38.0])],
+        "Images/s against the batch": [([8, 32], [30.0, 38.0])],
+    }
+    assert [plot.name for plot in found["plots"]] == [
+        "throughput-by-devices", "throughput-by-devices-and-batch", "throughput-by-batch",
+    ]  # fmt: skip
+    said = "Measured with configs/small.py, crops of 128, float32, batch 8 a device, cpu: made up."
+    assert found["plots"][1].caption == said
+    assert texts(found["throughput"], "devices", "images/s", "images/s and device")[1] == [
+        "4", "30.00", "7.50",
+    ]  # fmt: skip
+
+
+def test_other_libraries_stand_beside_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[Any] = []
+    monkeypatch.setattr(
+        plots, "intervals", lambda title, rows, **more: drawn.append((title, rows, more)) or "<svg>"
+    )
+    found = section(peers())
+    columns = ("library", "of", "size", "median s", "by ours", "not timed because")
+    assert texts(found["peers"], *columns) == [
         ["jax", "restore, default", "1280 × 720", "0.500", "1.00", "–"],
         ["torch", "restore, default", "1280 × 720", "1.100", "2.12", "–"],
+        ["onnx", "restore, default", "1280 × 720", "0.400", "0.80", "–"],
         ["openvino", "restore, default", "1280 × 720", "–", "–", "openvino is not installed"],
     ]
-    without = section(document | {"contenders": {}, "ratios": None})
+    ((title, rows, more),) = drawn
+    assert title == "restore, default, 1280 × 720"
+    assert rows == [
+        plots.Interval("torch", 2.125, 2.0, 2.5), plots.Interval("onnx", 0.8, 0.75, 0.9)
+    ]  # fmt: skip
+    assert more["mark"][1] == 1.0
+    without = section(peers(contenders={}, ratios=None))
     assert "peers" not in without
     assert "benchmarks" in without
+
+
+def test_ratios_without_a_spread_and_several_files() -> None:
+    alone = peers(ratios={"torch": {"jax": {"median": 2.0}}, "onnx": {"jax": {"median": 0.0}}})
+    found = section(peers(), peers(ratios={}), alone)
+    assert [plot.name for plot in found["plots"]] == ["peers", "peers-1"]
+    assert "torch" in found["plots"][1].svg and "onnx" not in found["plots"][1].svg
