@@ -11,7 +11,7 @@ Each contender is a process of its own. It loads, compiles and warms up; then al
 that is asked, over a pipe, for one call. In each round every contender is asked once, in a new
 random order, so that whatever else the machine does meets all of them; and two are compared by the
 ratio of their times within each round. Before anything is timed, every contender's result is
-compared with the same network's in float64, and one that is off by more than 1e-3 is refused.
+compared with the same network's in float64; one that is off by more than a hundredth is refused.
 
 `jax` runs what `benchmarks.latency.forward_of` gives, which is what the product runs, and
 `jax-plain` the plain formulation, with DEBLUR_JAX_PLAIN=1 in its environment. `torch` is eager and
@@ -36,7 +36,7 @@ Keys of the JSON file, besides those that `benchmarks.machine.describe` gives:
 - `threads`: of each contender. `rounds`: how many. `order`: of the contenders in each round.
 - `untimed_calls`: in front of each timed one. `pause_s`: before each turn.
 - `reference`: whose results the others were compared with, null if nothing could be.
-- `error_limit`: above which a contender is refused.
+- `error_limits`: above which a contender is refused, of each kind of output.
 - `contenders`: by name, each with
   - `status`: `timed`, `missing` (a library), `refused` (its values) or `failed`; `why`: a sentence;
   - `errors`: `picture`, the largest difference on the scale from -1 to 1; or `losses`, relative,

@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-LIMIT = 1e-3  # of every error below
+# Another network is off by tenths. Statistics of an instance norm over many pixels are what peers
+# are least exact at: at 1280x720 OpenVINO is 0.0044 off, ONNX Runtime 0.0011 (2026-11-26).
+LIMITS = {"picture": 1e-2, "losses": 1e-3, "gradients": 1e-3}
 PICTURE, LOSS, GRADIENT = "picture", "loss/", "gradient/"
 # Losses are differences of means: the relative error of one that happens to be near zero would say
 # nothing, so that it is taken of this much at least.
@@ -57,11 +59,11 @@ def shapes(arrays: Arrays) -> dict[str, tuple[int, ...]]:
 
 
 def refusal(name: str, found: Mapping[str, float]) -> str | None:
-    """A sentence where an error is above LIMIT or no number; None where all are below."""
+    """A sentence where an error is above its limit or no number; None where all are below."""
     for kind, error in found.items():
-        if not error <= LIMIT:
+        if not error <= LIMITS[kind]:
             return (
                 f"{name} computes something else: the largest error of its {kind} is {error:.2g}, "
-                f"and {LIMIT:g} is allowed"
+                f"and {LIMITS[kind]:g} is allowed"
             )
     return None

@@ -65,7 +65,7 @@ def compare(
         "order": found.order,
         "untimed_calls": untimed,
         "reference": right,
-        "error_limit": agreement.LIMIT,
+        "error_limits": agreement.LIMITS,
         "contenders": entries,
         **_standing(timed, entries),
     }

@@ -8,21 +8,24 @@ import jax
 import jax.numpy as jnp
 
 from deblur_jax import models
-from deblur_jax.fast import resnet
+from deblur_jax.fast import resnet, sums
 from deblur_jax.fast.convolution import convolution
 from deblur_jax.models import GeneratorConfig, generator
+from deblur_jax.models.layers import Operations
 
 PLAIN_VARIABLE = "DEBLUR_JAX_PLAIN"
 Forward = Callable[[Any, jax.Array], jax.Array]
 
 
-def choose_convolution() -> Callable[..., jax.Array] | None:
-    """The function that computes convolutions in training; None for `lax.conv_general_dilated`.
+def choose_operations() -> Operations:
+    """What networks are trained with.
 
-    XLA:CPU is slow at some derivatives of convolutions, see `fast.convolution`; accelerators have
-    libraries for all of them. `DEBLUR_JAX_PLAIN=1` in the environment leaves everything to XLA.
+    XLA:CPU is slow at some derivatives of convolutions, see `fast.convolution`, and at sums over
+    pixels, see `fast.sums`; accelerators have libraries for all of them. `DEBLUR_JAX_PLAIN=1` in
+    the environment leaves everything to XLA.
     """
-    return convolution if _on_cpu(jax.default_backend()) else None
+    quick = Operations(convolution, sums.instance_norm)
+    return quick if _on_cpu(jax.default_backend()) else Operations()
 
 
 def choose_forward(

@@ -61,7 +61,11 @@ def _sums(flat: jax.Array, origin: jax.Array) -> tuple[jax.Array, jax.Array]:
 
 
 def double(x: jax.Array, kernel: jax.Array, kind: str) -> jax.Array:
-    """A transposed 3x3 convolution of stride 2 as four plain ones, one for each place in 2x2.
+    """A transposed 3x3 convolution of stride 2 as two plain ones, of the even and the odd rows.
+
+    Each gives both columns of a pair as channels that already lie side by side, which takes 12
+    products where 9 would do, the rest by zeros, and is quicker than one convolution for each of
+    the four places in 2x2, whose results have to be put together.
 
     Args:
       x: `[B, H, W, I]`.
@@ -76,22 +80,31 @@ def double(x: jax.Array, kernel: jax.Array, kind: str) -> jax.Array:
     before, after = (1, 0) if kind == "transpose_same" else (0, 1)
     around = jnp.pad(x, ((0, 0), (before, after), (before, after), (0, 0)))
     around = lax.optimization_barrier(around)
+    zero = jnp.zeros_like(kernel[0, 0])
 
-    def phase(down: tuple, right: tuple) -> jax.Array:
-        some = jnp.stack([jnp.stack([kernel[i, j] for j, _ in right]) for i, _ in down])
-        top, left = down[0][1] + before, right[0][1] + before
-        rows, columns = height + len(down) - 1, width + len(right) - 1
-        return convolve(around[:, top : top + rows, left : left + columns], some)
+    def both_columns(i: int) -> jax.Array:
+        """A row of the kernel for two pixels, which give two results: `[2, I, 2 O]`."""
+        seen = [{offset + before: kernel[i, j] for j, offset in column} for column in taps]
+        return jnp.stack(
+            [jnp.concatenate([own.get(place, zero) for own in seen], -1) for place in (0, 1)]
+        )
 
-    rows = [jnp.stack([phase(down, right) for right in taps], 3) for down in taps]
-    return jnp.stack(rows, 2).reshape(batch, 2 * height, 2 * width, kernel.shape[3])
+    def row(down: tuple[tuple[int, int], ...]) -> jax.Array:
+        top, rows = down[0][1] + before, height + len(down) - 1
+        some = jnp.stack([both_columns(i) for i, _ in down])
+        y = convolve(around[:, top : top + rows], some)
+        return y.reshape(batch, height, 2 * width, kernel.shape[3])
+
+    return jnp.stack([row(down) for down in taps], 2).reshape(
+        batch, 2 * height, 2 * width, kernel.shape[3]
+    )
 
 
 def convolve_to_few(x: jax.Array, kernel: jax.Array) -> jax.Array:
     """A convolution without padding to few channels: each row of the kernel by itself, then sums.
 
-    One convolution of 1 x w to h times as many channels, and h shifted sums: XLA:CPU's own code is
-    made for many channels.
+    One convolution with the kernel's rows for channels, two pixels at a time, and as many shifted
+    sums as it has rows: a matrix product with few columns leaves most of a vector unused.
 
     Args:
       x: `[B, H, W, I]`.
@@ -101,11 +114,18 @@ def convolve_to_few(x: jax.Array, kernel: jax.Array) -> jax.Array:
       `[B, H - h + 1, W - w + 1, O]`.
     """
     height, width, channels, features = kernel.shape
-    rows = x.shape[1] - height + 1
-    row_by_row = kernel.transpose(1, 2, 0, 3).reshape(1, width, channels, height * features)
-    y = lax.optimization_barrier(convolve(x, row_by_row))
-    y = y.reshape(*y.shape[:3], height, features)
+    batch, rows, columns = x.shape[0], x.shape[1] - height + 1, x.shape[2] - width + 1
+    pairs, span = -(-columns // 2), -(-(width + 1) // 2)  # of results; pairs of pixels they see
+    x = jnp.pad(x, ((0, 0), (0, 0), (0, 2 * (pairs + span - 1) - x.shape[2]), (0, 0)))
+    x = x.reshape(batch, -1, pairs + span - 1, 2 * channels)
+    by_row = kernel.transpose(1, 2, 0, 3)
+    both = [  # what each result of a pair sees of their common pixels
+        jnp.pad(by_row, ((first, 2 * span - width - first), *[(0, 0)] * 3)) for first in (0, 1)
+    ]
+    wide = jnp.stack(both, 3).reshape(1, span, 2 * channels, height * 2 * features)
+    y = lax.optimization_barrier(convolve(x, wide))
+    y = y.reshape(batch, -1, pairs, height, 2 * features)
     total = y[:, :rows, :, 0]
     for i in range(1, height):
         total = total + y[:, i : i + rows, :, i]
-    return total
+    return total.reshape(batch, rows, 2 * pairs, features)[:, :, :columns]

@@ -6,7 +6,6 @@ models/networks.py (NLayerDiscriminator with three layers): zero padding of 2 ev
 not see the blurred picture. A 256x256 picture gives a map of 35x35 scores.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -14,7 +13,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from deblur_jax.models.config import CriticConfig
-from deblur_jax.models.layers import Norm, conv
+from deblur_jax.models.layers import PLAIN, Norm, Operations, conv
 
 SLOPE = 0.2  # LeakyReLU's, for negative values
 
@@ -23,7 +22,7 @@ class _Critic(nn.Module):
     config: CriticConfig
     dtype: Any
     axis_name: str | None = None
-    convolution: Callable[..., jax.Array] | None = None
+    operations: Operations = PLAIN
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
@@ -33,13 +32,20 @@ class _Critic(nn.Module):
         def layer(features: int, name: str, stride: int = 1) -> nn.Conv:
             return conv(
                 features, 4, self.dtype, stride=stride, padding=2, draw=c.init,
-                convolution=self.convolution, name=name,
+                convolution=self.operations.convolution, name=name,
             )  # fmt: skip
 
         for i, (factor, stride, norm) in enumerate(layers):
             x = layer(factor * c.width, f"conv_{i}", stride)(x)
             x = Norm(
-                norm, c.norm_epsilon, c.norm_momentum, False, self.dtype, self.axis_name, c.init
+                norm,
+                c.norm_epsilon,
+                c.norm_momentum,
+                False,
+                self.dtype,
+                self.axis_name,
+                c.init,
+                self.operations,
             )(x)
             x = nn.leaky_relu(x, SLOPE)
         if c.last_convolution:
@@ -59,7 +65,7 @@ def apply(
     *,
     dtype: Any = jnp.float32,
     axis_name: str | None = None,
-    convolution: Callable[..., jax.Array] | None = None,
+    operations: Operations = PLAIN,
 ) -> jax.Array:
     """Scores pictures; higher is sharper.
 
@@ -72,7 +78,7 @@ def apply(
       dtype: of the convolutions; norms' statistics and the scores have float32's precision at
         least.
       axis_name: a mapped axis over which a batch norm averages its statistics.
-      convolution: computes what `lax.conv_general_dilated` does, in another way; None for that.
+      operations: what it is computed with.
 
     Returns:
       Scores of patches, float32[B, h, w, 1], unbounded; without the last convolution
@@ -85,6 +91,6 @@ def apply(
             lambda: _Critic(config, jnp.float32).init(jax.random.key(0), jnp.zeros((1, 32, 32, 3)))
         )
         variables["batch_stats"] = jax.tree.map(lambda s: jnp.zeros(s.shape), shapes["batch_stats"])
-    module = _Critic(config, dtype, axis_name, convolution)
+    module = _Critic(config, dtype, axis_name, operations)
     scores, _ = module.apply(variables, x, mutable=["batch_stats"])
     return scores

@@ -1,6 +1,5 @@
 """Generators as two pure functions: `init(key, config)` and `apply(params, x, config)`."""
 
-from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -8,6 +7,7 @@ import jax.numpy as jnp
 
 from deblur_jax.models import resnet, unshuffle
 from deblur_jax.models.config import GeneratorConfig
+from deblur_jax.models.layers import PLAIN, Operations
 
 Params = Any  # a nested dict of float32 arrays
 
@@ -30,9 +30,9 @@ def _module(
     moving: bool,
     dtype: Any = jnp.float32,
     axis_name: str | None = None,
-    convolution: Callable[..., jax.Array] | None = None,
+    operations: Operations = PLAIN,
 ) -> Any:
-    return _MODULES[config.generator](config, moving, dtype, axis_name, convolution)
+    return _MODULES[config.generator](config, moving, dtype, axis_name, operations)
 
 
 def _init(key: jax.Array, config: GeneratorConfig) -> dict[str, Any]:
@@ -116,17 +116,16 @@ def apply_train(
     keys: jax.Array | None = None,
     dtype: Any = jnp.float32,
     axis_name: str | None = None,
-    convolution: Callable[..., jax.Array] | None = None,
+    operations: Operations = PLAIN,
 ) -> tuple[jax.Array, Params]:
     """Like `apply` with the batch's statistics; also returns the new moving averages.
 
     Where `axis_name` is given, a batch norm's statistics are averaged over that mapped axis.
-    `convolution` computes what `lax.conv_general_dilated` does, with quicker gradients, in the
-    layers that need it.
+    `operations` are what it is computed with.
     """
     _check_size(x, config)
     variables = {"params": params, "batch_stats": batch_stats}
-    module = _module(config, False, dtype, axis_name, convolution)
+    module = _module(config, False, dtype, axis_name, operations)
     y, changed = module.apply(variables, x, keys, mutable=["batch_stats"])
     return finish(x, y, config), changed.get("batch_stats", {})
 

@@ -5,7 +5,7 @@ in `dtype`, parameters and statistics stay in float32.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -58,6 +58,22 @@ def instance_norm(x: jax.Array, epsilon: float) -> jax.Array:
     return (centred * jax.lax.rsqrt(variance + epsilon)).astype(x.dtype)
 
 
+class Operations(NamedTuple):
+    """What networks are computed with while they are trained; a backend may have quicker ones.
+
+    Attributes:
+      convolution: computes what `lax.conv_general_dilated` does, in the layers whose gradients a
+        backend may be slow at; None for that itself.
+      instance_norm: (x, epsilon) to x normalised.
+    """
+
+    convolution: Callable[..., jax.Array] | None = None
+    instance_norm: Callable[[jax.Array, float], jax.Array] = instance_norm
+
+
+PLAIN = Operations()
+
+
 class Norm(nn.Module):
     """Instance norm, batch norm or nothing.
 
@@ -72,13 +88,14 @@ class Norm(nn.Module):
     dtype: Any
     axis_name: str | None = None
     draw: str = "normal"
+    operations: Operations = PLAIN
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         if self.kind == "none":
             return x
         if self.kind == "instance":
-            return instance_norm(x, self.epsilon)
+            return self.operations.instance_norm(x, self.epsilon)
         return nn.BatchNorm(
             use_running_average=self.use_moving_averages,
             momentum=self.momentum,

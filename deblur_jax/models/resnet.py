@@ -4,7 +4,6 @@ Source: DeblurGAN (arXiv 1711.07064), section 3.2, and the authors' code at dd9e
 models/networks.py (ResnetGenerator, ResnetBlock).
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -12,7 +11,15 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from deblur_jax.models.config import GeneratorConfig
-from deblur_jax.models.layers import Norm, Upsample, conv, reflect_pad, sample_dropout
+from deblur_jax.models.layers import (
+    PLAIN,
+    Norm,
+    Operations,
+    Upsample,
+    conv,
+    reflect_pad,
+    sample_dropout,
+)
 
 # Two strided convolutions: height and width must be multiples of four for the skip to fit.
 SIZE_MULTIPLE = 4
@@ -28,12 +35,11 @@ class Resnet(nn.Module):
     use_moving_averages: bool
     dtype: Any
     axis_name: str | None = None
-    # Of the layers whose gradients a backend may be slow at: the transposed ones and the last.
-    convolution: Callable[..., jax.Array] | None = None
+    operations: Operations = PLAIN
 
     @nn.compact
     def __call__(self, x: jax.Array, keys: jax.Array | None) -> jax.Array:
-        c = self.config
+        c, quick = self.config, self.operations.convolution
         # TensorFlow's 'SAME' at stride 2 and even sizes has nothing above and to the left.
         down_padding = 1 if c.downsample == "symmetric" else (0, 1)
 
@@ -43,7 +49,7 @@ class Resnet(nn.Module):
         def norm(y: jax.Array) -> jax.Array:
             return Norm(
                 c.norm, c.norm_epsilon, c.norm_momentum, self.use_moving_averages, self.dtype,
-                self.axis_name, c.init,
+                self.axis_name, c.init, self.operations,
             )(y)  # fmt: skip
 
         def layer(features: int, size: int, name: str, **options: Any) -> nn.Conv:
@@ -60,9 +66,8 @@ class Resnet(nn.Module):
                 z = norm(layer(4 * c.width, 3, f"block_{i}_b")(reflect_pad(z, 1)))
             y = y + z
         for i, factor in enumerate((2, 1)):
-            up = Upsample(
-                factor * c.width, c.upsample, self.dtype, c.init, self.convolution, name=f"up_{i}"
-            )
+            # Of the transposed layers and the last a backend may be slow at the gradients.
+            up = Upsample(factor * c.width, c.upsample, self.dtype, c.init, quick, name=f"up_{i}")
             y = norm_relu(up(y))
-        tail = layer(3, 7, "tail", convolution=self.convolution)
+        tail = layer(3, 7, "tail", convolution=quick)
         return tail(reflect_pad(y, 3)).astype(jnp.float32)

@@ -32,7 +32,7 @@ class Unshuffle(nn.Module):
     use_moving_averages: bool  # unused: no normalisation
     dtype: Any
     axis_name: str | None = None
-    convolution: Any = None  # unused: no layer has slow gradients
+    operations: Any = None  # unused: no layer has slow gradients
 
     @nn.compact
     def __call__(self, x: jax.Array, keys: jax.Array | None) -> jax.Array:

@@ -52,7 +52,7 @@ def restore(
         keys=None if purpose is None else sample_keys(recipe.seed, purpose, batch["index"]),
         dtype=recipe.dtype,
         axis_name=axis,
-        convolution=fast.choose_convolution(),
+        operations=fast.choose_operations(),
     )
 
 
@@ -82,11 +82,11 @@ def critic_step(
         restored = restore_for_critic(state, batch, recipe, axis)
     fake = jax.lax.stop_gradient(restored)
     alpha = _alphas(recipe, batch["index"], draw, axis)
-    convolution = fast.choose_convolution()
+    operations = fast.choose_operations()
 
     def loss(params: Any) -> tuple[jax.Array, Scalars]:
         score = lambda x: critic.apply(  # noqa: E731
-            params, x, recipe.critic, dtype=recipe.dtype, axis_name=axis, convolution=convolution
+            params, x, recipe.critic, dtype=recipe.dtype, axis_name=axis, operations=operations
         )
         sharp = batch["sharp"]
         if recipe.critic_batches == "joint":
@@ -235,7 +235,7 @@ def train_step(
         return state, (_absent_critic() if recipe.adversarial else {}) | scalars
 
     # The critic's matrix products are as fast in a loop, and there they are compiled once.
-    unroll = compiler.loops_are_slow() and fast.choose_convolution() is None
+    unroll = compiler.loops_are_slow() and fast.choose_operations().convolution is None
     if recipe.critic_data == "same":
         restored = restore_for_critic(state, own, recipe, axis)
 

@@ -52,7 +52,7 @@ def generator_terms(
                 recipe.critic,
                 dtype=recipe.dtype,
                 axis_name=axis,
-                convolution=fast.choose_convolution(),
+                operations=fast.choose_operations(),
             )
             return losses.adversarial_loss(scores)
 

@@ -80,7 +80,7 @@ def penalty(params: Any, setup: Setup) -> jax.Array:
     recipe, batch = setup.recipe, setup.batch
 
     def score(x: jax.Array) -> jax.Array:
-        return critic.apply(params, x, recipe.critic, convolution=fast.choose_convolution())
+        return critic.apply(params, x, recipe.critic, operations=fast.choose_operations())
 
     return losses.gradient_penalty(
         score,
