@@ -22,7 +22,6 @@ from deblur_jax.evaluation.files import PICTURES, evaluate_to_file
 from deblur_jax.evaluation.kernel_study.study import FILE as STUDY_FILE
 from deblur_jax.evaluation.kernel_study.study import Study, find_pictures, study_kernels
 from deblur_jax.evaluation.kohler import run as kohler_run
-from deblur_jax.evaluation.ledger import beside
 from deblur_jax.images import Picture
 from deblur_jax.restore.files import Progress, Summary, process_files
 from deblur_jax.restore.restorer import Restorer, on_every_device
@@ -190,7 +189,7 @@ def evaluate(
       weights, precision, dropout: see `Restorer`.
       pictures: how many to keep for a report.
       perceptual: further scores, `lpips` and `niqe`; they need a library and its weights.
-      overwrite: replaces the file, and what an interrupted evaluation left.
+      overwrite: replaces the file; what an interrupted evaluation scored still counts.
 
     Raises:
       UsageError: a folder without pairs, a data set that is not known, an option that it does not
@@ -213,8 +212,6 @@ def evaluate(
     if target.exists() and not overwrite:
         return None
     refuse_unwritable(output)  # not after an hour of work
-    if overwrite:
-        beside(output).unlink(missing_ok=True)
     further = _perceptual(perceptual)
     restorers = on_every_device(registry.load(weights), precision=precision, dropout=dropout)
     if kohler:

@@ -150,6 +150,11 @@ def _pairs_of_layout(root: Path, folders: list[Path], blurred: str, sharp: str) 
         raise UserError(f"{root}: without a twin: {_listed(root, lonely)}")
     if not pairs:
         raise UsageError(f"{root}: {blurred}/ and {sharp}/ hold no pictures")
+    by_name: dict[str, Pair] = {}
+    for pair in pairs:
+        twin = by_name.setdefault(pair.name, pair)
+        if twin is not pair:
+            raise UserError(f"{pair.blurred} and {twin.blurred} are both called {pair.name}")
     return sorted(pairs, key=lambda pair: (pair.scene, pair.name))
 
 

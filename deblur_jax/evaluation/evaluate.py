@@ -10,13 +10,15 @@ from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
+import jax
+
 from deblur_jax.atomic import reason
 from deblur_jax.data import protocols
 from deblur_jax.data.pairs import Pair
 from deblur_jax.errors import UsageError, UserError
 from deblur_jax.evaluation import about
 from deblur_jax.evaluation.device import device_name
-from deblur_jax.evaluation.ledger import Ledger
+from deblur_jax.evaluation.ledger import Ledger, stamp_of_file
 from deblur_jax.evaluation.results import summarise
 from deblur_jax.evaluation.scoring import Entry, Keep, Perceptual, score_pair
 from deblur_jax.evaluation.timed import Restores, TimedRestorer
@@ -91,7 +93,9 @@ def evaluate_pairs(
 
     with Ledger(ledger, measured) as scored:
         # Once and for all: a model may leave its results beside the pictures, or a user touch them.
-        stamps = {pair.name: stamp_of(pair) for pair in ordered}
+        stamps = {
+            pair.name: [stamp_of_file(pair.blurred), stamp_of_file(pair.sharp)] for pair in ordered
+        }
         failed = _score_all(ordered, stamps, models, score, scored, progress, say)
         found = [(pair, scored.find(pair.name, stamps[pair.name])) for pair in ordered]
         entries = [entry for pair, entry in found if entry is not None and pair.name not in failed]
@@ -117,22 +121,6 @@ def evaluate_pairs(
         ],
         call=call,
     )
-
-
-def stamp_of(pair: Pair) -> list[Any]:
-    """Sizes and dates of a pair's files, which change when their pixels do; None of one not there.
-
-    A score is worth no digest of every file: the files are the user's own, and a wrong date is not
-    an accident that happens between two starts of one evaluation.
-    """
-    stamps: list[Any] = []
-    for path in (pair.blurred, pair.sharp):
-        try:
-            status = path.stat()
-            stamps.append([str(path.resolve()), status.st_size, status.st_mtime_ns])
-        except OSError:
-            stamps.append(None)
-    return stamps
 
 
 def blurred_folder(pairs: Sequence[Pair]) -> str | None:
@@ -194,8 +182,12 @@ def _on_all(
         timed = free.get()
         try:
             return score(pair, timed), timed.first_seconds
-        except (UserError, MemoryError) as error:
+        except (UserError, MemoryError, jax.errors.JaxRuntimeError) as error:
             words = reason(error)
+            if isinstance(error, jax.errors.JaxRuntimeError):
+                if "RESOURCE_EXHAUSTED" not in words:
+                    raise
+                words = "not enough memory on the device"
             return words if str(pair.blurred) in words else f"{pair.blurred}: {words}", None
         finally:
             free.put(timed)

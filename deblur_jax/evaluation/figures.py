@@ -55,6 +55,8 @@ def measure_figures(
 def _is_of(path: Path, restorer: Restores) -> bool:
     """Whether a file is there and was measured with these weights."""
     try:
-        return json.loads(path.read_bytes())["weights"]["sha256"] == restorer.weights.sha256
+        document = json.loads(path.read_bytes())
+        same = document["weights"]["sha256"] == restorer.weights.sha256
+        return same and not document.get("failed")
     except (OSError, ValueError, KeyError, TypeError):
         return False

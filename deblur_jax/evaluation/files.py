@@ -40,10 +40,17 @@ def evaluate_to_file(
     """
     ledger = beside(output)
     document = evaluate_pairs(pairs, restorers, ledger=ledger, **options)
-    keep_pictures(output, document, pairs, restorers[0], most=pictures)
-    write_results(output, document)
+    write_results(output, document)  # before a picture that cannot be written keeps it from us
     ledger.unlink(missing_ok=True)
+    if pictures:
+        keep_pictures(output, document, pairs, restorers[0], most=pictures)
+        write_results(output, document)
     return document
+
+
+def place_of_pictures(output: Path) -> str:
+    """The folder of an evaluation's pictures, from the results' own."""
+    return f"{output.name.removesuffix('.json')}_pictures"
 
 
 def keep_pictures(
@@ -73,7 +80,7 @@ def keep_pictures(
         how = document["protocol"], document.get("filter", "bicubic")
         blurred, sharp = read_sized(pair, *how)
         layers = {"blurred": blurred, "restored": restorer(blurred), "sharp": sharp}
-        folder = PurePosixPath(f"{output.stem}_pictures") / PurePosixPath(pair.name).with_suffix("")
+        folder = PurePosixPath(place_of_pictures(output), PurePosixPath(pair.name).with_suffix(""))
         entry["pictures"] = {}
         for side, picture in layers.items():
             place = folder / f"{side}.png"

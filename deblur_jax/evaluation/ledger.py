@@ -9,6 +9,7 @@ A call that measures anything else starts afresh, and so does a picture whose fi
 last line that a crash cut off is left out.
 """
 
+import contextlib
 import json
 import threading
 from pathlib import Path
@@ -115,15 +116,28 @@ class Ledger:
 
     def _write(self, stream: IO[bytes], line: dict[str, Any]) -> None:
         try:
-            stream.write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
+            stream.write(json.dumps(line).encode() + b"\n")
             stream.flush()
         except OSError as error:
             raise UserError(f"cannot write {self._path}: {reason(error)}") from error
 
     def _close(self) -> None:
         if self._stream is not None:
-            self._stream.close()
+            with contextlib.suppress(OSError):  # a full disk has been told of by `add`
+                self._stream.close()
             self._stream = None
+
+
+def stamp_of_file(path: Path) -> list[Any] | None:
+    """Path, size and date of a file, which change when its contents do; None if it is not there.
+
+    No digest: a wrong date is no accident that happens between two starts of one evaluation.
+    """
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return [str(path.resolve()), status.st_size, status.st_mtime_ns]
 
 
 def beside(output: str | Path) -> Path:

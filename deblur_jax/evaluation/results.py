@@ -162,7 +162,7 @@ def write_results(path: str | Path, results: dict[str, Any]) -> None:
       UserError: the file cannot be written.
       ValueError: a number is not finite; such a result must not look like a score.
     """
-    write_text(path, json.dumps(results, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
+    write_text(path, json.dumps(results, indent=2, allow_nan=False) + "\n")
 
 
 def picture_table(results: dict[str, Any]) -> str:

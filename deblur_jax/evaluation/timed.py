@@ -8,9 +8,12 @@ import time
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+import jax
 import numpy as np
 
 from deblur_jax.errors import UserError
+
+MOST_SHAPES = 32  # whose programs are kept; those of one size take some 20 MB
 
 
 class NamedWeights(Protocol):
@@ -35,8 +38,8 @@ class Restored(NamedTuple):
 
     Attributes:
       picture: uint8[H, W, 3].
-      floats: float32[H, W, 3] that the picture was rounded from, -1 black and 1 white, beyond that
-        too; None of a model that gives none.
+      floats: float32[H, W, 3] that the picture was rounded from, -1 black and 1 white; None of a
+        model that gives none.
       seconds: of a call that compiled nothing.
     """
 
@@ -78,6 +81,10 @@ class TimedRestorer:
 
     def _warm(self, blurred: np.ndarray) -> Restored:
         if blurred.shape not in self._shapes:
+            if len(self._shapes) >= MOST_SHAPES:
+                # Programs of every size, the measures' too, are never let go by themselves.
+                jax.clear_caches()
+                self._shapes.clear()
             seconds = self._timed(blurred).seconds
             self._shapes.add(blurred.shape)
             if self.first_seconds is None:

@@ -29,12 +29,13 @@ def convolve(x: jax.Array, kernel: jax.Array, stride: int = 1, pad: tuple[int, i
 def instance_scale(x: jax.Array, epsilon: float) -> tuple[jax.Array, jax.Array]:
     """Scale and shift, `[B, 1, 1, C]` each, with which x * scale + shift is instance-normalised.
 
-    One pass over x: sums of its distance from the first pixel and of that distance's square, which
-    keeps its digits where a mean is large against the deviation.
+    One pass over x: sums of its distance from the mean of a few pixels and of that distance's
+    square, which keeps its digits where a mean is large against the deviation.
     """
     batch, height, width, channels = x.shape
     flat = x.reshape(batch, height * width, channels)
-    origin = flat[:, :1]
+    # Of a few pixels, as any one may lie far from all others.
+    origin = flat[:, :: max(1, height * width // GROUP)].mean(1, keepdims=True)
     mean, square = (total / (height * width) for total in _sums(flat, origin))
     scale = lax.rsqrt(jnp.maximum(square - mean * mean, 0) + epsilon)
     return scale[:, None], (-(mean + origin) * scale)[:, None]

@@ -13,7 +13,7 @@ Row = list[Cell]
 CONVENTIONS = {
     "psnr": ("PSNR", "dB, of 8-bit RGB after rounding, mean of the pictures"),
     "psnr_truncated": ("PSNR, truncated", "dB, the network's values cut to 8 bits, not rounded"),
-    "psnr_floats": ("PSNR, floats", "dB, the network's values neither rounded nor clipped"),
+    "psnr_floats": ("PSNR, floats", "dB, the network's values not rounded"),
     "ssim": ("SSIM", "Gaussian window of 11, each channel on its own, as scikit-image has it"),
     "ssim_matlab3d": ("SSIM, MATLAB 3-D", "the window spans the channels; MPRNet, NAFNet use it"),
     "ssim_luminance": ("SSIM, luminance", "of the grey pictures"),

@@ -90,7 +90,7 @@ class Restorer:
 
         Returns:
           uint8[H, W, 3] as calling gives it, and the network's own output for it, float32[H, W, 3]:
-          -1 is black and 1 is white, neither clipped to that nor rounded.
+          -1 is black and 1 is white, not rounded. Every output mode keeps to that range.
 
         Raises as calling does.
         """

@@ -205,3 +205,11 @@ def test_the_development_data_is_found(shared_data: Path) -> None:
     assert len(found) == 8
     assert len({pair.scene for pair in found}) == 7
     assert {pair_size(pair) for pair in found} == {(720, 1280)}
+
+
+def test_two_pairs_of_one_name_are_refused(tmp_path):
+    for place in ("s/{}/a/b.png", "s/a/{}/b.png"):
+        for side in ("blur", "sharp"):
+            images.write(tmp_path / place.format(side), np.zeros((4, 4, 3), np.uint8))
+    with pytest.raises(UserError, match=r"are both called s/a/b\.png"):
+        find_pairs(tmp_path)

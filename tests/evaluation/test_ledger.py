@@ -1,13 +1,15 @@
 """The ledger of an evaluation: what counts of it after a crash, a change, another call."""
 
+import errno
 import json
 import math
+import os
 from pathlib import Path
 
 import pytest
 
 from deblur_jax.errors import UserError
-from deblur_jax.evaluation.ledger import Ledger, beside
+from deblur_jax.evaluation.ledger import Ledger, beside, stamp_of_file
 
 ABOUT = {"weights": {"name": "a", "sha256": "0"}, "protocol": "full", "filter": None}
 STAMP = [["/x.png", 3, 5], None]
@@ -84,3 +86,27 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         Ledger(beside(tmp_path / "file" / "results.json"), ABOUT)
     with pytest.raises(UserError, match=r"cannot write .*folder\.partial: is a directory"):
         Ledger(beside(tmp_path / "folder"), ABOUT)
+
+
+def test_a_full_disk_is_told_by_name(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full:
+        def write(self, contents: bytes) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        def close(self) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    sentence = r"cannot write .*results\.json\.partial: no space left on device"
+    with pytest.raises(UserError, match=sentence), Ledger(path, ABOUT) as ledger:
+        monkeypatch.setattr(ledger, "_stream", Full())
+        ledger.add("x", STAMP, {"psnr": 1.0}, 2.0)
+
+
+def test_a_file_s_stamp_changes_with_it(tmp_path: Path) -> None:
+    file = tmp_path / "x"
+    assert stamp_of_file(file) is None
+    file.write_bytes(b"one")
+    first = stamp_of_file(file)
+    assert first == stamp_of_file(file) and first is not None and first[1] == 3
+    os.utime(file, ns=(1, 2))
+    assert stamp_of_file(file) != first

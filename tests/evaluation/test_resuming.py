@@ -17,6 +17,7 @@ import pytest
 from deblur_jax import images, models
 from deblur_jax.data.pairs import find_pairs
 from deblur_jax.errors import UserError
+from deblur_jax.evaluation import timed
 from deblur_jax.evaluation.evaluate import evaluate_pairs
 from deblur_jax.evaluation.files import evaluate_to_file
 from deblur_jax.evaluation.ledger import beside
@@ -212,3 +213,45 @@ def test_nothing_is_written_where_nothing_could_be_scored(folder: Path, tmp_path
     with pytest.raises(UserError, match="none of the 9 pairs"):
         run(folder, tmp_path / "results.json", Failing())
     assert not (tmp_path / "results.json").exists()
+
+
+def test_results_are_there_where_their_pictures_cannot_be_written(folder, tmp_path) -> None:
+    output = tmp_path / "results.json"
+    (tmp_path / "results_pictures").touch()
+    with pytest.raises(UserError, match="a file is where a folder should be"):
+        run(folder, output, Fake(), pictures=2)
+    assert json.loads(output.read_text())["count"] == COUNT and not beside(output).exists()
+
+
+def test_programs_of_many_sizes_are_let_go(tmp_path, rng, monkeypatch) -> None:
+    monkeypatch.setattr(timed, "MOST_SHAPES", 3)
+    cleared = []
+    monkeypatch.setattr(timed.jax, "clear_caches", lambda: cleared.append(1))
+    for number in range(8):
+        for side in ("blur", "sharp"):
+            picture = rng.integers(0, 256, (12 + number, 12, 3)).astype(np.uint8)
+            images.write(tmp_path / side / f"{number}.png", picture)
+    model = Fake()
+    found = evaluate_pairs(find_pairs(tmp_path), model, dataset="d")
+    assert found["count"] == 8 and model.calls == 16 and len(cleared) == 2
+
+
+@pytest.mark.parametrize("words", ["RESOURCE_EXHAUSTED: out of memory", "INTERNAL: a bug"])
+def test_a_device_without_memory_is_a_failed_picture_and_a_bug_is_not(words, folder) -> None:
+    class Exhausted(Fake):
+        def __call__(self, image: np.ndarray) -> np.ndarray:
+            raise jax.errors.JaxRuntimeError(words)
+
+    error = UserError if words.startswith("RESOURCE") else jax.errors.JaxRuntimeError
+    with pytest.raises(error, match=r"not enough memory on the device|a bug"):
+        evaluate_pairs(find_pairs(folder), Exhausted(), dataset="d")
+
+
+def test_a_name_in_another_encoding_is_kept(tmp_path, rng) -> None:
+    name = os.fsdecode(b"\xe9t\xe9.png")
+    for side in ("blur", "sharp"):
+        picture = rng.integers(0, 256, (12, 12, 3)).astype(np.uint8)
+        images.write(tmp_path / "pairs" / side / name, picture)
+    document = run(tmp_path / "pairs", tmp_path / "results.json", Fake())
+    assert document["per_image"][0]["name"] == name
+    assert json.loads((tmp_path / "results.json").read_text())["per_image"][0]["name"] == name

@@ -24,6 +24,15 @@ def test_instance_norm_keeps_its_digits_at_a_large_mean(size, mean, rng) -> None
     np.testing.assert_allclose(np.asarray(x * scale + shift), exact, atol=bound)
 
 
+@pytest.mark.parametrize("place", [(0, 0), (5, 9), (63, 63)])
+def test_one_pixel_far_from_all_others_costs_no_digits(place, rng) -> None:
+    x = rng.normal(0, 1e-3, (1, 64, 64, 1)).astype(np.float32)
+    x[0, *place] = 30.0
+    scale, _ = layers.instance_scale(x, 1e-5)
+    exact = 1 / np.sqrt(x.astype(np.float64).var() + 1e-5)
+    np.testing.assert_allclose(float(scale.squeeze()), exact, rtol=1e-4)
+
+
 def test_a_flat_channel_stays_finite() -> None:
     x = np.full((1, 8, 8, 2), 3.0, np.float32)
     scale, shift = layers.instance_scale(x, 1e-5)

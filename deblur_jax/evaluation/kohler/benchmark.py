@@ -29,7 +29,7 @@ from deblur_jax import images
 from deblur_jax.errors import UserError
 from deblur_jax.evaluation.kohler.folder import KohlerPicture
 from deblur_jax.evaluation.kohler.ms_ssim import SMALLEST, kohler_ms_ssim
-from deblur_jax.evaluation.ledger import Ledger
+from deblur_jax.evaluation.ledger import Ledger, stamp_of_file
 from deblur_jax.evaluation.metrics.window import PEAK, check_pair
 from deblur_jax.evaluation.timed import TimedRestorer
 
@@ -130,15 +130,17 @@ def evaluate_kohler(
     if not pictures:
         raise ValueError("no pictures to evaluate")
     ledger = Ledger(None, {}) if ledger is None else ledger
-    todo = [each for each in pictures if ledger.find(each.name, _stamp(each)) is None]
+    stamps = {each.name: _stamp(each) for each in pictures}
+    todo = [each for each in pictures if ledger.find(each.name, stamps[each.name]) is None]
     before = len(pictures) - len(todo)
     if before and say is not None:
         say(f"{before} of {len(pictures)} were scored before")
     for done, picture in enumerate(todo, start=before + 1):
-        ledger.add(picture.name, _stamp(picture), _entry(picture, timed), timed.first_seconds)
+        entry = _entry(picture, timed)
+        ledger.add(picture.name, stamps[picture.name], entry, timed.first_seconds)
         if progress is not None:
             progress(done, len(pictures), picture.name)
-    found = [ledger.find(each.name, _stamp(each)) for each in pictures]
+    found = [ledger.find(each.name, stamps[each.name]) for each in pictures]
     entries = [copy.deepcopy(entry) for entry in found if entry is not None]
     infinite = {side: _without_infinity([entry[side] for entry in entries]) for side in SIDES}
     return {
@@ -151,8 +153,8 @@ def evaluate_kohler(
 
 
 def _stamp(picture: KohlerPicture) -> list[Any]:
-    """What changes when a photograph or its frames do, as far as the folder tells."""
-    return [picture.blurred.stat().st_mtime_ns, [path.name for path in picture.frames]]
+    """What changes when a photograph or one of its frames does."""
+    return [stamp_of_file(path) for path in (picture.blurred, *picture.frames)]
 
 
 def _entry(picture: KohlerPicture, timed: TimedRestorer) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,6 +17,7 @@ from deblur_jax.evaluation.kohler import benchmark as kohler
 from deblur_jax.evaluation.kohler import run
 from deblur_jax.evaluation.kohler.benchmark import best_of, compare, evaluate_kohler
 from deblur_jax.evaluation.kohler.folder import KohlerPicture
+from deblur_jax.evaluation.ledger import Ledger, beside
 from deblur_jax.evaluation.results import summary
 from deblur_jax.evaluation.timed import TimedRestorer
 
@@ -243,6 +245,13 @@ def test_the_benchmark_becomes_a_file_and_goes_on_where_it_stopped(
     assert not output.exists() and len(calls) == 2
     written = run.evaluate_to_file(output, "folder", Fake(restore), say=said.append)
     assert said == ["1 of 2 were scored before"] and len(calls) == 4
+    place = beside(tmp_path / "again.json")
+    with Ledger(place, {}) as ledger:
+        evaluate_kohler(pictures, model(restore), ledger=ledger)
+    os.utime(pictures[0].frames[1], ns=(1, 2))  # put right after it was found to be damaged
+    with Ledger(place, {}) as ledger:
+        evaluate_kohler(pictures, model(restore), ledger=ledger)
+    assert len(calls) == 4 + 3 + 2, "one photograph, twice for its size"
     document = json.loads(output.read_text())
     assert document == written and [p.name for p in output.parent.iterdir()] == ["kohler.json"]
     assert (document["schema"], document["protocol"], document["dataset"]) == (
