@@ -269,6 +269,23 @@ def test_evaluate_leaves_results_that_exist_and_overwrites(weights, pairs, tmp_p
     assert (second["subset"], second["blurred_folder"]) == ("gamma", "blur_gamma")
 
 
+def test_an_interrupted_overwrite_goes_on(weights, pairs, tmp_path):
+    target, said = tmp_path / "results.json", []
+    target.write_text("mine")
+
+    def interrupt(done, total, name):
+        if done == 2:
+            raise KeyboardInterrupt
+
+    options = {"pairs": str(pairs), "weights": weights, "overwrite": True, "pictures": 0}
+    with pytest.raises(KeyboardInterrupt):
+        commands.evaluate(str(target), **options, progress=interrupt)
+    assert target.read_text() == "mine"
+    commands.evaluate(str(target), **options, say=said.append)
+    assert said[0].endswith("of 3 were scored before")
+    assert json.loads(target.read_text())["count"] == 3
+
+
 def test_evaluate_names_what_it_cannot_score_and_does_the_rest(weights, pairs, tmp_path, capsys):
     (pairs / "blur" / "2.png").write_bytes(b"no picture")
     target = tmp_path / "results.json"
