@@ -255,3 +255,16 @@ def test_a_name_in_another_encoding_is_kept(tmp_path, rng) -> None:
     document = run(tmp_path / "pairs", tmp_path / "results.json", Fake())
     assert document["per_image"][0]["name"] == name
     assert json.loads((tmp_path / "results.json").read_text())["per_image"][0]["name"] == name
+
+
+def test_scores_that_were_not_asked_for_before_are_made(folder: Path, tmp_path: Path) -> None:
+    class Further:
+        names = ("lpips",)
+
+        def __call__(self, picture: np.ndarray, sharp: np.ndarray) -> dict[str, float | None]:
+            return {"lpips": 0.5}
+
+    ledger, pairs = tmp_path / "ledger", find_pairs(folder)
+    evaluate_pairs(pairs, Fake(), dataset="d", ledger=ledger)
+    found = evaluate_pairs(pairs, Fake(), dataset="d", ledger=ledger, perceptual=Further())
+    assert [entry["restored"]["lpips"] for entry in found["per_image"]] == [0.5] * COUNT

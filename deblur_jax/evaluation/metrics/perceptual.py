@@ -76,6 +76,7 @@ class Perceptual:
             if name not in NAMES:
                 raise UsageError(f"no measure {name!r}: choose of {', '.join(NAMES)}")
         self._measures = {name: _load(name) for name in dict.fromkeys(names)}
+        self.names = tuple(self._measures)  # what a score holds; an interrupted evaluation asks
 
     def __call__(self, picture: np.ndarray, reference: np.ndarray) -> dict[str, float | None]:
         """Measures one picture.

@@ -216,3 +216,9 @@ def test_damaged_weights(fake: Fake) -> None:
         f"niqe cannot be made of {file} (Unknown mat file type, version 117, 116): delete what is "
         "damaged and it is fetched anew"
     )
+
+
+def test_it_tells_what_its_scores_hold(fake: Fake) -> None:
+    measure = Perceptual(["niqe", "lpips", "niqe"])
+    assert measure.names == ("niqe", "lpips")
+    assert set(measure(*twins("noise", (96, 192)))) == set(measure.names)
