@@ -13,6 +13,7 @@ from deblur_jax.evaluation.device import device_name
 from deblur_jax.training.writers import versions
 
 MEGABYTE = 1e6  # bytes
+COMMIT_VARIABLE = "DEBLUR_JAX_COMMIT"  # of a copy that left .git behind
 _REPOSITORY = Path(__file__).resolve().parents[1]
 
 
@@ -46,13 +47,15 @@ def tag(device: str) -> str:
 
 
 def commit(folder: Path = _REPOSITORY) -> str | None:
-    """The checkout's commit, ending in `-dirty` where tracked files differ from it; None outside
-    git."""
+    """The checkout's commit, ending in `-dirty` where tracked files differ from it.
+
+    Outside git it is what the environment's DEBLUR_JAX_COMMIT says, None without it.
+    """
     describe = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
         found = subprocess.run(describe, cwd=folder, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
-        return None
+        return os.environ.get(COMMIT_VARIABLE) or None
     return found.stdout.strip()
 
 

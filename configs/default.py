@@ -3,7 +3,7 @@
 'Paper' is DeblurGAN, arXiv 1711.07064; what it leaves open is as in the authors' code at dd9e940.
 """
 
-from ml_collections import ConfigDict
+from ml_collections import ConfigDict, FieldReference
 
 
 def get_config() -> ConfigDict:
@@ -34,9 +34,12 @@ def get_config() -> ConfigDict:
     data.colour_jitter = 0.0  # strength of brightness, contrast and saturation (0 to 0.99)
     data.root = ""  # folder that the next ones are relative to
     data.mixture = ()  # ((folder of pairs, times an epoch), …)
-    data.photographs = ""  # folder of sharp photographs to blur, or 'scikit-image'
+    # Folder of sharp photographs to blur, or 'scikit-image'; of several (folder, …), or
+    # ((folder, times that each of its photographs is used for once that others are), …).
+    data.photographs = FieldReference("", field_type=object)
     data.synthetic = 0  # pairs to make of them before training
     data.synthetic_size = 256  # pixels, their side
+    data.streak_scale = 1.0  # factor on lengths of streaks, up to 2; 1 suits half of GoPro's size
     data.shares = shares = ConfigDict()  # fractions of the synthetic pairs
     shares.camera = 0.7  # blurred by a camera's path
     shares.trajectory = 0.2  # blurred by Algorithm 1; the rest is nearly sharp
@@ -53,9 +56,10 @@ def get_config() -> ConfigDict:
     data.validation_split = ""  # of GoPro, see data.split
 
     config.model = model = ConfigDict()
-    model.generator = "resnet"  # 'resnet' (paper) or 'unshuffle' (light)
+    model.generator = "resnet"  # 'resnet' (paper), 'unshuffle' (light) or 'nafnet'
     model.width = 64  # channels after the first convolution
     model.blocks = 9  # residual blocks
+    model.outer_blocks = (2, 4)  # of 'nafnet': blocks at each finer resolution, the finest first
     model.norm = "instance"  # 'instance' (paper), 'batch' or 'none'
     model.norm_epsilon = 1e-5  # PyTorch's default; Keras has 1e-3
     model.norm_momentum = 0.9  # share of the old average that batch norm keeps
@@ -72,10 +76,10 @@ def get_config() -> ConfigDict:
     model.critic_last_convolution = True  # to one score a patch; False: 8 widths of scores
 
     config.loss = loss = ConfigDict()
-    loss.pixel = "l1"  # 'l1', 'mse' or 'charbonnier'
+    loss.pixel = "l1"  # 'l1', 'mse', 'charbonnier' or 'psnr' (minus the mean PSNR in dB)
     loss.pixel_weight = 0.0  # paper: none
     loss.perceptual_weight = 100.0  # paper: 100
-    loss.perceptual = "mse"  # distance of features: 'mse' (paper), 'l1' or 'charbonnier'
+    loss.perceptual = "mse"  # distance of features: 'mse' (paper) or another of the same
     loss.vgg = "vgg19"  # or 'vgg16'
     # Whose weights: 'keras', 'torchvision' (another set), or 'random', a draw that saw no picture.
     loss.vgg_source = "keras"

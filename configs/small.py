@@ -18,6 +18,16 @@ from ml_collections import ConfigDict
 
 from configs import default
 
+# Real pairs and their times an epoch: large frames hold more crops, and frames at GoPro's full size
+# are the closest to what users bring. About two fifths of the samples are real.
+MIXTURE = (
+    ("gopro_train", 40),
+    ("gopro_train_half", 8),
+    ("reds/train", 30),
+    ("reds_crops256", 5),
+    ("street_crops256", 5),
+)
+
 
 def get_config() -> ConfigDict:
     """See the module's docstring."""
@@ -27,15 +37,7 @@ def get_config() -> ConfigDict:
     data.placement = "device"
     data.crop = 128
     data.augment = "dihedral"
-    # Times an epoch: large frames hold more crops, and frames at GoPro's full size are the closest
-    # to what users bring. About two fifths of the samples are real.
-    data.mixture = (
-        ("gopro_train", 40),
-        ("gopro_train_half", 8),
-        ("reds/train", 30),
-        ("reds_crops256", 5),
-        ("street_crops256", 5),
-    )
+    data.mixture = MIXTURE
     data.photographs = "sharp/photos"
     data.synthetic = 2800
     data.match_means = True

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 # Under the square root of a norm: its gradient stays finite where the norm is zero, and its value
 # moves by less than 1e-6.
 _NORM_EPSILON = 1e-12
+PSNR_EPSILON = 1e-8  # added to the mean squared error of pictures in [0, 1] (NAFNet's code)
 CHARBONNIER_EPSILON = 1e-3  # usual in restoration since Lai et al., arXiv 1704.03915
 
 
@@ -125,8 +126,19 @@ def charbonnier_loss(restored: jax.Array, sharp: jax.Array) -> jax.Array:
     return jnp.sqrt(jnp.square(restored - sharp) + CHARBONNIER_EPSILON**2).mean()
 
 
+def psnr_loss(restored: jax.Array, sharp: jax.Array) -> jax.Array:
+    """Minus the mean PSNR in dB of samples [B, ...] in [-1, 1], at most 80 dB each.
+
+    What scores count: a strongly blurred sample weighs no more than another one, as it would in a
+    mean of squared errors (NAFNet's loss, arXiv 2204.04676).
+    """
+    error = jnp.square(restored - sharp).mean(tuple(range(1, restored.ndim))) / 4
+    return 10 * jnp.log10(error + PSNR_EPSILON).mean()
+
+
 PIXEL_LOSSES: dict[str, Callable[[Any, Any], jax.Array]] = {
     "l1": l1_loss,
     "mse": mse_loss,
     "charbonnier": charbonnier_loss,
+    "psnr": psnr_loss,
 }

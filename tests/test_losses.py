@@ -34,6 +34,7 @@ def test_wasserstein_terms(rng):
         ("l1", lambda d: np.abs(d).mean()),
         ("mse", lambda d: (d**2).mean()),
         ("charbonnier", lambda d: np.sqrt(d**2 + 1e-6).mean()),
+        ("psnr", lambda d: (10 * np.log10((d**2).mean((1, 2, 3)) / 4 + 1e-8)).mean()),
     ],
 )
 def test_pixel_losses(rng, name, expected):
@@ -44,7 +45,7 @@ def test_pixel_losses(rng, name, expected):
     )
     gradient = jax.grad(loss)(jnp.asarray(sharp), jnp.asarray(sharp))
     assert np.isfinite(gradient).all()
-    assert set(losses.PIXEL_LOSSES) == {"l1", "mse", "charbonnier"}
+    assert set(losses.PIXEL_LOSSES) == {"l1", "mse", "charbonnier", "psnr"}
 
 
 def test_perceptual_loss_compares_features_and_leaves_the_target_alone(rng):

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ml_collections import ConfigDict
 
 from configs import default, seed_report
 
@@ -33,8 +34,18 @@ CONFIGS = {name: preset(name) for name in COLUMNS}
 
 
 def field(config: Any, name: str) -> Any:
-    group, _, key = name.partition(".")
-    return config[group][key]
+    for key in name.split("."):
+        config = config[key]
+    return config
+
+
+def names(group: Any, prefix: str) -> list[str]:
+    """The fields of a group and of the groups within it."""
+    found = []
+    for key, value in group.items():
+        own = f"{prefix}.{key}"
+        found += names(value, own) if isinstance(value, ConfigDict) else [own]
+    return found
 
 
 def test_the_columns_are_the_sources_and_best() -> None:
@@ -54,10 +65,10 @@ def test_each_cell_is_what_the_configuration_holds(name: str) -> None:
 
 def test_no_difference_is_left_out() -> None:
     different = {
-        f"{group}.{key}"
+        name
         for group in GROUPS
-        for key in default.get_config()[group]
-        if len({str(config[group][key]) for config in CONFIGS.values()}) > 1
+        for name in names(default.get_config()[group], group)
+        if len({str(field(config, name)) for config in CONFIGS.values()}) > 1
     }
     assert different == set(ROWS)
 

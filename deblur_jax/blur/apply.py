@@ -24,6 +24,7 @@ def trajectory_blur(
     light: Light = "stored",
     margin: int = 0,
     normalize: bool = True,
+    scatter: bool = True,
 ) -> Array:
     """Blurs a picture with a kernel of Algorithm 1; pure, for `jit` and `vmap` over keys.
 
@@ -35,7 +36,7 @@ def trajectory_blur(
         less blurred and as bright; with `normalize` False it is darker, as in the authors' code.
       canvas: side of the kernel in pixels; what leaves it is moved to its border.
       light, margin: as in `convolve`.
-      normalize: as in `psf.rasterize`.
+      normalize, scatter: as in `psf.rasterize`.
 
     Returns:
       float32[..., H - 2 margin, W - 2 margin, 3]; the kernel's centroid is at its origin, so the
@@ -50,6 +51,7 @@ def trajectory_blur(
         canvas=canvas,
         exposure=exposure,
         normalize=normalize,
+        scatter=scatter,
     )
     return convolve(sharp, psf, light=light, margin=margin)
 

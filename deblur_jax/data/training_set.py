@@ -1,6 +1,6 @@
 """The pairs of a run: a data set of the user's own, or the preset's mixture with synthetic blur."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,6 +17,7 @@ from deblur_jax.errors import UsageError, UserError
 from deblur_jax.images import IMAGE_SUFFIXES
 
 Report = Callable[[str], None]
+BUNDLED = "scikit-image"  # instead of a folder of photographs
 # Photographs in scikit-image's wheel that are sharp, in colour and at least 300 pixels a side.
 BUNDLED_PHOTOGRAPHS = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg")
 IN_MEMORY = "memory"  # a value of data.cache
@@ -35,7 +36,7 @@ def photograph_paths(source: str | Path) -> list[Path]:
 
     Hidden files and folders are passed over, as those are that other systems leave beside pictures.
     """
-    if str(source) == "scikit-image":
+    if str(source) == BUNDLED:
         import skimage
 
         folder = Path(skimage.__file__).parent / "data"
@@ -53,6 +54,35 @@ def photograph_paths(source: str | Path) -> list[Path]:
     return found
 
 
+def photograph_folders(photographs: Any) -> list[tuple[str, int]]:
+    """What a value of `data.photographs` names: folders, and how often their photographs are used.
+
+    Args:
+      photographs: a folder, or a sequence of folders and (folder, times).
+
+    Raises:
+      UsageError: for anything else, and for an empty sequence.
+    """
+    entries = [photographs] if isinstance(photographs, str) else photographs
+    if not isinstance(entries, (list, tuple)) or not entries:
+        raise UsageError(
+            f"data.photographs is {photographs!r}; it must be a folder, or several: "
+            "(folder, …) or ((folder, times), …)"
+        )
+    found = []
+    for entry in entries:
+        pair = (entry, 1) if isinstance(entry, str) else entry
+        match pair:
+            case (str() as folder, int() as times) if times >= 1 and not isinstance(times, bool):
+                found.append((folder, times))
+            case _:
+                raise UsageError(
+                    f"data.photographs has {entry!r}; each entry must be a folder or "
+                    "(folder, times), times 1, 2, 3 …"
+                )
+    return found
+
+
 @dataclass(frozen=True)
 class SyntheticPool:
     """Pairs that `synthetic.make_pool` makes of sharp photographs, for `decoding.make_store`."""
@@ -62,6 +92,8 @@ class SyntheticPool:
     size: int
     seed: int
     shares: synthetic.Shares
+    streak_scale: float = 1.0
+    times: Mapping[Path, int] | None = None  # as make_pool's
 
     @property
     def labels(self) -> list[str]:
@@ -72,7 +104,10 @@ class SyntheticPool:
     @property
     def stamp(self) -> Any:
         files = [_stamp(path) for path in self.photographs]
-        return [files, self.seed, self.shares, synthetic.VERSION]
+        times = [(self.times or {}).get(path, 1) for path in self.photographs]
+        # Stores that were made before there were these two are still opened where they say nothing.
+        more = [self.streak_scale, times] if self.streak_scale != 1 or {*times} != {1} else []
+        return [files, self.seed, self.shares, synthetic.VERSION, *more]
 
     def sound(self) -> tuple["SyntheticPool", list[str]]:
         """As `decoding.make_store` wants it."""
@@ -85,6 +120,8 @@ class SyntheticPool:
             self.count,
             size=self.size,
             seed=self.seed,
+            streak_scale=self.streak_scale,
+            times=self.times,
             out=(blurred, sharp),
             **{f"{name}_share": share for name, share in self.shares._asdict().items()},
         )
@@ -99,18 +136,20 @@ def _stamp(photograph: Path) -> list[Any]:
 
 
 def synthetic_pool(data: Any, *, count: int, seed: int, least: int = 0) -> SyntheticPool:
-    """The pool that the group `data` describes, its pairs at least `least` pixels a side."""
-    bundled = data.photographs == "scikit-image"
-    source: str | Path = data.photographs
-    if not bundled:
-        source = (Path(data.root) / data.photographs).expanduser()
-    return SyntheticPool(
-        photograph_paths(source),
-        count,
-        max(data.crop, data.synthetic_size, least),
-        seed,
-        synthetic.Shares(**data.shares),
-    )
+    """The pool that the group `data` describes, its pairs at least `least` pixels a side.
+
+    Raises:
+      UsageError: folders without photographs, shares or lengths that cannot be.
+    """
+    shares = synthetic.Shares(**data.shares)
+    synthetic.check(shares, data.streak_scale)
+    times: dict[Path, int] = {}
+    for name, often in photograph_folders(data.photographs):
+        place = name if name == BUNDLED else (Path(data.root) / name).expanduser()
+        for path in photograph_paths(place):
+            times[path] = times.get(path, 0) + often
+    size = max(data.crop, data.synthetic_size, least)
+    return SyntheticPool(list(times), count, size, seed, shares, data.streak_scale, times)
 
 
 def adapted(

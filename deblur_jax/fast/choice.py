@@ -24,8 +24,10 @@ def choose_operations() -> Operations:
     pixels, see `fast.sums`; accelerators have libraries for all of them. `DEBLUR_JAX_PLAIN=1` in
     the environment leaves everything to XLA.
     """
-    quick = Operations(convolution, sums.instance_norm)
-    return quick if _on_cpu(jax.default_backend()) else Operations()
+    # Compiling gradients takes long, and in them a loop costs nothing.
+    if _on_cpu(jax.default_backend()):
+        return Operations(convolution, sums.instance_norm, unroll=False)
+    return Operations(unroll=False)
 
 
 def choose_forward(

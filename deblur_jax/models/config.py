@@ -7,7 +7,9 @@ from typing import Any
 
 from deblur_jax.errors import UsageError
 
-GENERATORS = ("resnet", "unshuffle")
+GENERATORS = ("resnet", "unshuffle", "nafnet")
+# Without a norm of a picture's or a batch's statistics, and without tanh around what they add.
+LOCAL_GENERATORS = ("unshuffle", "nafnet")
 NORMS = ("instance", "batch", "none")
 OUTPUTS = ("clip", "average", "tanh")
 UPSAMPLES = ("transpose", "transpose_same", "resize_conv", "resize_conv_same", "pixel_shuffle")
@@ -35,7 +37,8 @@ class _FromDict:
 
     def to_dict(self) -> dict[str, Any]:
         """The fields and their values, ready for JSON."""
-        return dataclasses.asdict(self)  # type: ignore[call-overload]
+        fields = dataclasses.asdict(self)  # type: ignore[call-overload]
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in fields.items()}
 
 
 def _check_choice(field: str, value: str, choices: tuple[str, ...]) -> None:
@@ -64,14 +67,16 @@ class GeneratorConfig(_FromDict):
 
     Attributes:
       generator: `resnet` is the paper's network; `unshuffle` the light one that works at a
-        quarter of the resolution.
+        quarter of the resolution; `nafnet` one of NAFNet's blocks, from half of it downwards.
       width: channels after the first convolution (paper: 64).
       blocks: residual blocks at the coarsest resolution (paper: 9).
+      outer_blocks: of `nafnet`: blocks at each finer resolution, the finest first, as many before
+        the coarsest as after it; each step down halves the sides and doubles the channels.
       norm: `instance` (paper: no scale, no shift, statistics of each image), `batch`, `none`.
       norm_epsilon: added to the variance (PyTorch's default, 1e-5; Keras has 1e-3).
       norm_momentum: share of the old moving average that a batch norm keeps.
       output: `clip` is clip(x + tanh(y), -1, 1); `average` is (x + tanh(y)) / 2; `tanh` is
-        tanh(y) without the global skip. `unshuffle` adds y itself instead of tanh(y).
+        tanh(y) without the global skip. `unshuffle` and `nafnet` add y itself instead of tanh(y).
       upsample: `transpose` is a transposed convolution aligned as PyTorch's (paper),
         `transpose_same` as TensorFlow's 'SAME'; `resize_conv` doubles pixels and convolves with
         reflected borders, `resize_conv_same` with zeros around; `pixel_shuffle`.
@@ -87,6 +92,7 @@ class GeneratorConfig(_FromDict):
     generator: str = "resnet"
     width: int = 64
     blocks: int = 9
+    outer_blocks: tuple[int, ...] = (2, 4)
     norm: str = "instance"
     norm_epsilon: float = 1e-5
     norm_momentum: float = 0.9
@@ -106,6 +112,13 @@ class GeneratorConfig(_FromDict):
         _check_choice("init", self.init, INITS)
         _check_at_least("width", self.width, 1)
         _check_at_least("blocks", self.blocks, 0)
+        if not isinstance(self.outer_blocks, (tuple, list)) or not self.outer_blocks:
+            raise UsageError(
+                f"model.outer_blocks is {self.outer_blocks!r}; it must be whole numbers, (2, 4) say"
+            )
+        for count in self.outer_blocks:
+            _check_at_least("outer_blocks", count, 0)
+        object.__setattr__(self, "outer_blocks", tuple(self.outer_blocks))  # JSON has lists
         _check_positive("norm_epsilon", self.norm_epsilon)
         _check_share("norm_momentum", self.norm_momentum)
         _check_share("dropout", self.dropout)
@@ -113,9 +126,9 @@ class GeneratorConfig(_FromDict):
             raise UsageError(
                 f"model.block_convolutions is {self.block_convolutions!r}; it can be 1, 2"
             )
-        if self.generator == "unshuffle" and self.norm != "none":
+        if self.generator in LOCAL_GENERATORS and self.norm != "none":
             raise UsageError(
-                "model.generator 'unshuffle' has no normalisation: set model.norm to 'none'"
+                f"model.generator {self.generator!r} has no normalisation: set model.norm to 'none'"
             )
 
 

@@ -5,24 +5,28 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from deblur_jax.models import resnet, unshuffle
-from deblur_jax.models.config import GeneratorConfig
+from deblur_jax.models import nafnet, resnet, unshuffle
+from deblur_jax.models.config import LOCAL_GENERATORS, GeneratorConfig
 from deblur_jax.models.layers import PLAIN, Operations
 
 Params = Any  # a nested dict of float32 arrays
 
-_NETWORKS = {"resnet": resnet, "unshuffle": unshuffle}
-_MODULES: dict[str, Any] = {"resnet": resnet.Resnet, "unshuffle": unshuffle.Unshuffle}
+_NETWORKS: dict[str, Any] = {"resnet": resnet, "unshuffle": unshuffle, "nafnet": nafnet}
+_MODULES: dict[str, Any] = {
+    "resnet": resnet.Resnet,
+    "unshuffle": unshuffle.Unshuffle,
+    "nafnet": nafnet.Nafnet,
+}
 
 
 def size_multiple(config: GeneratorConfig) -> int:
     """Height and width of the network's input must be multiples of this many pixels."""
-    return _NETWORKS[config.generator].SIZE_MULTIPLE
+    return _NETWORKS[config.generator].size_multiple(config)
 
 
 def minimum_size(config: GeneratorConfig) -> int:
     """The smallest height and width, in pixels, that the network can take."""
-    return _NETWORKS[config.generator].MINIMUM_SIZE
+    return _NETWORKS[config.generator].minimum_size(config)
 
 
 def _module(
@@ -65,7 +69,7 @@ def finish(x: jax.Array, y: jax.Array, config: GeneratorConfig) -> jax.Array:
     x = x.astype(jnp.float32)
     if config.output == "tanh":
         return jnp.tanh(y)
-    residual = y if config.generator == "unshuffle" else jnp.tanh(y)
+    residual = y if config.generator in LOCAL_GENERATORS else jnp.tanh(y)
     if config.output == "average":
         return jnp.clip((x + residual) / 2, -1.0, 1.0)
     return jnp.clip(x + residual, -1.0, 1.0)

@@ -21,11 +21,15 @@ from deblur_jax.models.layers import (
     sample_dropout,
 )
 
-# Two strided convolutions: height and width must be multiples of four for the skip to fit.
-SIZE_MULTIPLE = 4
-# The inner reflection of one pixel needs two pixels at a quarter of the resolution, and the first
-# reflection of three needs four.
-MINIMUM_SIZE = 8
+
+def size_multiple(_config: GeneratorConfig) -> int:
+    """Two strided convolutions: sides must be multiples of four pixels for the skip to fit."""
+    return 4
+
+
+def minimum_size(_config: GeneratorConfig) -> int:
+    """In pixels: the inner reflection of one needs two at a quarter of the resolution."""
+    return 8
 
 
 class Resnet(nn.Module):

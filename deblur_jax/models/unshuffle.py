@@ -16,13 +16,19 @@ from flax import linen as nn
 from deblur_jax.models.config import GeneratorConfig
 from deblur_jax.models.layers import conv, depth_to_space, sample_dropout, space_to_depth
 
-SIZE_MULTIPLE = 8
-MINIMUM_SIZE = 8
 OUTER_BLOCKS = 2  # residual blocks at a quarter of the resolution, before and after the inner ones
 # He's variance keeps activations alive without a norm; each block's last kernel starts small, so
 # that a deep stack starts near the identity.
 HE = nn.initializers.he_normal()
 SMALL = nn.initializers.variance_scaling(0.01, "fan_in", "truncated_normal")
+
+
+def size_multiple(_config: GeneratorConfig) -> int:
+    """Sides must be multiples of this many pixels: the inner blocks work at an eighth of them."""
+    return 8
+
+
+minimum_size = size_multiple
 
 
 class Unshuffle(nn.Module):

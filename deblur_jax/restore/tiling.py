@@ -51,10 +51,15 @@ def parse_tile(tile: str | int) -> str | int:
 def receptive_radius(config: models.GeneratorConfig) -> int:
     """How many pixels away an input pixel can change an output pixel, norms left aside.
 
-    Counted along the convolutions of `models.resnet` and `models.unshuffle`: each adds its radius
-    times the stride that it works at, and each change of resolution up to one of its cells less
-    one pixel. Exact or a few pixels too many.
+    Counted along the convolutions of the networks in `models`: each adds its radius times the
+    stride that it works at, and each change of resolution up to one of its cells less one pixel.
+    Exact or a few pixels too many.
     """
+    if config.generator == "nafnet":
+        # Each block has one convolution of radius 1; head and tail work at the finest resolution.
+        strides = [2**level for level in range(1, len(config.outer_blocks) + 2)]
+        outer = sum(2 * n * s for n, s in zip(config.outer_blocks, strides, strict=False))
+        return 2 * strides[0] + outer + config.blocks * strides[-1] + strides[-1] - 1
     if config.generator == "unshuffle":
         outer = 4 * (1 + 2 * 2 + 1 + 2 * 2 + 1)  # head, two blocks, down, two blocks, tail
         return outer + 8 * 2 * config.blocks + 7
@@ -69,10 +74,11 @@ def is_exact(config: models.GeneratorConfig, batch_stats: Any) -> bool:
 def bytes_per_pixel(config: models.GeneratorConfig) -> int:
     """Memory that restoring takes, a pixel of the picture: twice what was measured.
 
-    At width 64 on a CPU (jax 0.10.2, float32) the paper's network takes 550 bytes a pixel and
-    `unshuffle`, which works at a sixteenth of the pixels, 116; both grow with the width.
+    At width 64 on a CPU (jax 0.10.2, float32) the paper's network takes 550 bytes a pixel,
+    `unshuffle`, which works at a sixteenth of the pixels, 116, and `nafnet`, which works at a
+    quarter of them, 390 (two cores of Zen 5, 2026-11-27); all grow with the width.
     """
-    return 64 + (3 if config.generator == "unshuffle" else 16) * config.width
+    return 64 + {"resnet": 16, "unshuffle": 3, "nafnet": 12}[config.generator] * config.width
 
 
 def free_memory() -> int:

@@ -16,7 +16,9 @@ def git(folder: Path, *arguments: str) -> str:
     ).stdout.strip()
 
 
-def test_the_commit_says_whether_files_were_changed(tmp_path: Path) -> None:
+def test_the_commit_says_whether_files_were_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     try:
         git(tmp_path, "init")
     except OSError:
@@ -26,16 +28,22 @@ def test_the_commit_says_whether_files_were_changed(tmp_path: Path) -> None:
     git(tmp_path, "commit", "-m", "one")
     git(tmp_path, "tag", "-a", "v1", "-m", "a tag is no commit's name")
     commit = git(tmp_path, "rev-parse", "HEAD")
+    monkeypatch.setenv(machine.COMMIT_VARIABLE, "another")  # git knows better
     assert machine.commit(tmp_path) == commit
     (tmp_path / "a").write_text("2")
     assert machine.commit(tmp_path) == f"{commit}-dirty"
 
 
-def test_outside_git_there_is_no_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_outside_git_there_is_no_commit_but_the_environment_s(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(machine.COMMIT_VARIABLE, raising=False)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     assert machine.commit(tmp_path) is None
     monkeypatch.setenv("PATH", "")
     assert machine.commit(tmp_path) is None
+    monkeypatch.setenv(machine.COMMIT_VARIABLE, "0123abc-dirty")
+    assert machine.commit(tmp_path) == "0123abc-dirty"
 
 
 @pytest.mark.parametrize(

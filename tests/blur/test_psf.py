@@ -62,3 +62,16 @@ def test_positions_outside_are_not_lost():
     assert float(kernel.sum()) == pytest.approx(1.0)
     with pytest.raises(UsageError, match="canvas"):
         psf.rasterize(np.zeros((2, 2), np.float32), canvas=1)
+
+
+@pytest.mark.parametrize("normalize", [True, False])
+def test_a_sum_over_positions_is_the_same_kernel_as_a_scatter(path, normalize):
+    path = np.concatenate([path, [[-2.0, 3.0], [31.0, 31.0], [7.0, 99.0]]])
+    options = {"canvas": 32, "exposure": 0.9, "normalize": normalize}
+    expected = psf.rasterize(path, **options)
+    summed = jax.jit(lambda path: psf.rasterize(path, scatter=False, **options))(path)
+    np.testing.assert_allclose(summed, expected, atol=1e-6)
+    # Outside of the canvas too, and in the loop's words.
+    clipped, weights = np.clip(path, 0, 31), np.asarray(psf.time_weights(len(path), 0.9))
+    weights = weights / (weights.sum() if normalize else len(path))
+    np.testing.assert_allclose(summed, numpy_splat(clipped, weights, 32), atol=1e-6)

@@ -67,3 +67,34 @@ def test_usable_is_ordered_by_name_and_leaves_out_the_small(tmp_path):
         crops.usable(paths, 65)
     with pytest.raises(UserError, match=r"missing\.png"):
         crops.usable([tmp_path / "missing.png"], 10)
+
+
+def test_a_place_is_drawn_by_the_mean_gradients_of_the_green_channel(rng):
+    """The choice and the crop again, by numpy and Pillow alone, and with Pillow's copy at hand."""
+    photograph = rng.integers(0, 256, (150, 190, 3), dtype=np.uint8)
+    photograph[:, :90] //= 16
+    for seed in range(6):
+        found, same = (
+            crops.draw_crop(np.random.default_rng(seed), photograph, 80, 8, picture=picture)
+            for picture in (None, Image.fromarray(photograph))
+        )
+        np.testing.assert_array_equal(found, same)
+        draws = np.random.default_rng(seed)
+        region = 80 * draws.uniform(1.0, 1.5)
+        lefts, tops = draws.uniform(0, 190 - region, 12), draws.uniform(0, 150 - region, 12)
+        scores = []
+        for x, y in zip(lefts, tops, strict=True):
+            border = int(region / 10)
+            rows, columns = (slice(int(z) + border, int(z) + int(region) - border) for z in (y, x))
+            green = photograph[rows, columns, 1][::2, ::2].astype(float)
+            steps = [np.abs(np.diff(green, axis=axis)).mean() for axis in (0, 1)]
+            scores.append(sum(steps))
+        scores = np.array(scores)
+        weights = np.minimum(scores, 10.0) ** 2 / (1 + (scores / 18.0) ** 3) + 1e-3
+        pick = draws.choice(12, p=weights / weights.sum())
+        box = (lefts[pick], tops[pick], lefts[pick] + region, tops[pick] + region)
+        expected = np.asarray(
+            Image.fromarray(photograph).resize((80, 80), Image.Resampling.LANCZOS, box=box)
+        )
+        expected = expected[:, ::-1] if draws.uniform() < 0.5 else expected
+        np.testing.assert_array_equal(found, expected)

@@ -1,6 +1,10 @@
 """Pools of synthetic pairs: where each twin comes from, and that a seed decides everything."""
 
 import functools
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -10,7 +14,9 @@ from scipy import ndimage
 
 from deblur_jax.blur import camera, sensor, trajectory_blur
 from deblur_jax.data import statistics, synthetic
-from deblur_jax.data.synthetic import recipes
+from deblur_jax.data.synthetic import crops, programs, recipes
+from deblur_jax.data.synthetic.ahead import ahead
+from deblur_jax.data.synthetic.dealing import deal
 from deblur_jax.errors import UsageError, UserError
 
 SIZE = 32
@@ -232,3 +238,128 @@ def test_kinds_name_what_a_pool_s_pairs_are(photographs):
         errors[kind].append(np.abs(one.astype(int) - other).mean())
     least = min(np.mean(errors[kind]) for kind in errors if kind != "nearly_sharp")
     assert 0 in errors["nearly_sharp"] and np.mean(errors["nearly_sharp"]) < least
+
+
+def test_an_accelerators_programs_make_the_same_pairs(photographs, monkeypatch):
+    """All pictures of a batch at once, kernels without scatter: but for rounding the same."""
+    options = {"size": SIZE, "seed": 6, "camera_share": 0.4, "trajectory_share": 0.4}
+    expected = synthetic.make_pool(photographs, 12, **options)
+    plan = programs.Plan(batch=4, together=True, frames=recipes.FRAMES)
+    monkeypatch.setattr(programs, "plan", lambda: plan)
+    blurred, sharp = synthetic.make_pool(photographs, 12, **options)
+    again, _ = synthetic.make_pool(photographs, 12, **options)
+    np.testing.assert_array_equal(blurred, again)
+    np.testing.assert_array_equal(sharp, expected[1])
+    difference = np.abs(blurred.astype(int) - expected[0])
+    assert difference.max() <= 3 and difference.mean() < 0.01
+
+
+def test_an_accelerator_has_few_programs_with_no_fewer_sub_frames():
+    plan = programs._ON_ACCELERATOR
+    kinds = [recipes.Kind("sharp", 9)]
+    kinds += [recipes.Kind("camera", n, layer) for n in (9, 17, 39) for layer in (False, True)]
+    made = [programs.program(kind, plan) for kind in kinds]
+    assert len(set(made)) == 2
+    for kind, used in zip(kinds, made, strict=True):
+        assert used.frames >= kind.frames and used.frames % 2 == 1
+        assert used.layer == kind.layer and used.name == "camera"
+    path = recipes.Kind("trajectory", constants="paper")
+    assert programs.program(path, plan) == path
+    assert all(programs.program(kind, programs._ON_CPU) == kind for kind in kinds)
+
+
+def test_pools_do_not_depend_on_which_thread_is_first(photographs, monkeypatch):
+    options = {"size": SIZE, "seed": 1, **ONLY_TRAJECTORY}
+    expected = synthetic.make_pool(photographs, 9, **options)
+    draw, threads = crops.draw_crop, set()
+
+    def slow(rng, photograph, *places, **options):
+        threads.add(threading.get_ident())
+        time.sleep(float(np.random.default_rng().uniform(0, 0.02)))
+        return draw(rng, photograph, *places, **options)
+
+    monkeypatch.setattr(crops, "draw_crop", slow)
+    for one, other in zip(expected, synthetic.make_pool(photographs, 9, **options), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert len(threads) > 1 and threading.get_ident() not in threads
+
+
+def test_work_ahead_is_in_order_bounded_and_raises_where_it_failed():
+    taken, finished = [], []
+
+    def items():
+        for number in range(20):
+            taken.append(number)
+            assert number - len(finished) <= 4
+            yield number
+
+    def work(number):
+        time.sleep(0.002 * (number % 3))
+        if number == 11:
+            raise UserError("eleven")
+        return number * number
+
+    with ThreadPoolExecutor(3) as workers, pytest.raises(UserError, match="eleven"):
+        for result in ahead(workers, work, items(), 3):
+            finished.append(result)
+    assert finished == [n * n for n in range(11)] and len(taken) <= 15
+
+
+@pytest.mark.parametrize("count", [1, 3, 25, 70])
+def test_photographs_are_dealt_as_often_as_they_say(count):
+    paths = [Path(name) for name in "abc"]
+    turns = deal(paths, [1, 4, 2], count, seed=3)
+    dealt = {path: len(indices) for path, indices in turns}
+    assert len(turns) == len(dealt)
+    assert sorted(index for _, indices in turns for index in indices) == list(range(count))
+    for path, share in zip(paths, (1, 4, 2), strict=True):
+        assert abs(dealt.get(path, 0) - count * share / 7) <= share
+    # Used equally often, each stands once, in an order that the seed turns.
+    even = deal(paths, [1, 1, 1], 9, seed=3)
+    assert sorted(path for path, _ in even) == paths and {len(indices) for _, indices in even} == {
+        3
+    }
+
+
+def test_photographs_may_be_used_more_often(tmp_path):
+    colours = {tmp_path / "red.png": (200, 0, 0), tmp_path / "blue.png": (0, 0, 200)}
+    for path, colour in colours.items():
+        Image.new("RGB", (SIDE, SIDE), colour).save(path)
+    options = {"size": SIZE, "seed": 0, **ONLY_TRAJECTORY}
+    _, sharp = synthetic.make_pool(list(colours), 16, times={tmp_path / "red.png": 3}, **options)
+    assert (sharp[:, 0, 0, 0] == 200).sum() == 12
+    with pytest.raises(UsageError, match="used 0 times; it must be 1, 2, 3"):
+        synthetic.make_pool(list(colours), 2, times={tmp_path / "red.png": 0}, **options)
+
+
+def test_a_streak_scale_lengthens_streaks_and_margins():
+    shares = SHARES._replace(short=0.0)
+    for seed in range(200):
+        one, two = (
+            recipes.draw_recipe(np.random.default_rng(seed), shares, scale) for scale in (1.0, 2.0)
+        )
+        grown = 1.0 if one.kind.name == "sharp" else 2.0
+        assert two.length == pytest.approx(grown * one.length)
+        assert two.layer_length == pytest.approx(2 * one.layer_length)
+        if two.kind.name == "camera":
+            streak = two.length + two.layer_length
+            assert streak <= 1.5 * (two.kind.frames - 1) and streak <= 2 * recipes.margin(2.0)
+        same = recipes.draw_recipe(np.random.default_rng(seed), shares)
+        assert same == one
+    assert recipes.margin(0.5) == recipes.margin(1.0) == synthetic.MARGIN
+
+
+def test_a_streak_scale_blurs_more_and_leaves_the_middle_where_it_was(photographs):
+    """With more margin a crop shows more around it: the twins stay as large as they were."""
+    options = {"size": SIZE, "seed": 2, "short_share": 0.0, **ONLY_TRAJECTORY, **CLEAN}
+    source = [photographs[0].parent / "large.png"]
+    Image.fromarray(photograph(5, 200, 200)).save(source[0])
+    errors = []
+    for scale in (0.5, 2.0):
+        blurred, sharp = synthetic.make_pool(source, 6, streak_scale=scale, **options)
+        assert sharp.shape == (6, SIZE, SIZE, 3)
+        errors.append(np.mean((blurred.astype(float) - sharp) ** 2))
+    assert errors[1] > 1.2 * errors[0]
+    for scale in (0.0, 2.5, float("nan")):
+        with pytest.raises(UsageError, match="streak_scale must be above 0 and at most 2"):
+            synthetic.make_pool(source, 1, streak_scale=scale, **options)

@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from absl import flags
 from gopro_tree import FRAMES, SMALL, TRAIN, VALIDATION, make_tree
+from ml_collections import config_flags
 from PIL import Image
 
 from configs import default
@@ -426,3 +428,103 @@ def test_validation_scores_the_pictures_as_they_are(root: Path) -> None:
     np.testing.assert_array_equal(pairs[0][0], opened(root / "one/blur/0.png"))
     with pytest.raises(UserError, match="18x24 pixels, smaller than 20x20"):
         training_set.validation_pairs(data, 20)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "photographs",
+        ("photographs", "more"),
+        [["photographs", 1], ["more", 3]],
+        ("photographs", ["more", 3]),
+        ("photographs", "more", ("more", 2), "scikit-image"),
+    ],
+)
+def test_photographs_may_lie_in_several_folders(value: Any, root: Path) -> None:
+    """Values as Python and JSON have them, each with another weight."""
+    (root / "more").mkdir()
+    Image.new("RGB", (90, 90), (9, 9, 9)).save(root / "more" / "0.png")
+    pool = training_set.synthetic_pool(settings(root, photographs=value), count=8, seed=0)
+    folders = dict.fromkeys(path.parent.name for path in pool.photographs)
+    expected = {"photographs": 2}
+    if not isinstance(value, str):
+        expected["more"] = 3 if len(value) > 2 or "more" not in value else 1
+        assert pool.times == {
+            path: expected["more"] if path.parent.name == "more" else 1 for path in pool.photographs
+        }
+    assert list(folders)[: len(expected)] == list(expected)
+    assert json.dumps(pool.stamp)
+
+
+def test_photographs_of_several_folders_are_blurred_as_often_as_they_say(root: Path) -> None:
+    (root / "black").mkdir()
+    Image.new("RGB", (90, 90)).save(root / "black" / "0.png")
+    how = {"synthetic": 10, "synthetic_size": 24}
+    data = settings(root, photographs=("photographs", ("black", 3)), **how)
+    lines: list[str] = []
+    store = gather(data, seed=0, report=lines.append).store
+    black = [not store.pair(number)[1].any() for number in range(10)]
+    assert sum(black) == 6
+    # What cannot be read is left out of any folder, and keeps its place in the others' weights.
+    (root / "black" / "1.png").write_bytes(b"broken")
+    with pytest.raises(UserError, match=r"black/1\.png"):
+        gather(data, seed=0)
+    data.skip_broken = True
+    store = gather(data, seed=0).store
+    assert sum(not store.pair(number)[1].any() for number in range(10)) == 6
+
+
+@pytest.mark.parametrize(
+    ("value", "sentence"),
+    [
+        ((), "is (); it must be a folder, or several: (folder, …) or ((folder, times), …)"),
+        (3, "is 3; it must be a folder"),
+        (("photographs", 2), "has 2; each entry must be a folder or (folder, times)"),
+        ((("photographs", 0),), "has ('photographs', 0); each entry"),
+        ((("photographs", 1.5),), "has ('photographs', 1.5); each entry"),
+        ((("photographs", True),), "has ('photographs', True); each entry"),
+        ((("photographs", 1, 2),), "has ('photographs', 1, 2); each entry"),
+        (("photographs", "none"), "there are no photographs in"),
+    ],
+)
+def test_photographs_that_cannot_be_are_told(value: Any, sentence: str, root: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        training_set.synthetic_pool(settings(root, photographs=value), count=1, seed=0)
+    assert sentence in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("sharp/photos", [("sharp/photos", 1)]),
+        ("my photos", [("my photos", 1)]),
+        ("('a', 'b')", [("a", 1), ("b", 1)]),
+        ("(('a', 2), ('b', 1))", [("a", 2), ("b", 1)]),
+    ],
+)
+def test_photographs_travel_through_flags(text: str, expected: list[tuple[str, int]]) -> None:
+    values = flags.FlagValues()
+    argv = ["main.py", f"--config={default.__file__}", f"--config.data.photographs={text}"]
+    holder = config_flags.DEFINE_config_file("config", flag_values=values, sys_argv=argv)
+    values(argv)
+    written = json.loads(json.dumps(holder.value.to_dict()))["data"]["photographs"]
+    for found in (holder.value.data.photographs, written):
+        assert training_set.photograph_folders(found) == expected
+
+
+def test_lengths_and_weights_are_part_of_the_stamp_where_they_say_something(root: Path) -> None:
+    """Stores from before there were these fields are opened still."""
+    stamps = []
+    for changes in (
+        {},
+        {"photographs": ("photographs",)},
+        {"streak_scale": 1.5},
+        {"photographs": (("photographs", 2),)},
+    ):
+        data = settings(root, **{"photographs": "photographs", **changes})
+        stamps.append(training_set.synthetic_pool(data, count=2, seed=0).stamp)
+    assert stamps[0] == stamps[1] and len(stamps[0]) == 4
+    assert stamps[2] != stamps[0] and stamps[3] not in (stamps[0], stamps[2])
+    with pytest.raises(UsageError, match="streak_scale must be above 0 and at most 2, not 3"):
+        data = settings(root, photographs="photographs", streak_scale=3.0)
+        training_set.synthetic_pool(data, count=2, seed=0)

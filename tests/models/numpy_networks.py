@@ -130,6 +130,57 @@ def light_generator(params: Any, x: Array, *, blocks: int) -> Array:
     return np.clip(x + shuffle(conv(y, params["tail"], padding=1), 4), -1, 1)
 
 
+def nafnet(params: Any, x: Array, *, outer_blocks: tuple[int, ...], blocks: int) -> Array:
+    """The generator of NAFNet's blocks, output clipped; a stage's parameters are stacked."""
+    x = np.float64(x)
+
+    def dense(y: Array, layer: Any) -> Array:
+        return y @ np.float64(layer["kernel"]) + np.float64(layer.get("bias", 0.0))
+
+    def gate(y: Array) -> Array:
+        half = y.shape[-1] // 2
+        return y[..., :half] * y[..., half:]
+
+    def norm(y: Array, p: Any, name: str) -> Array:
+        return normalise(y, (3,), 1e-6) * p[f"{name}_scale"] + p[f"{name}_shift"]
+
+    def depthwise(y: Array, p: Any) -> Array:
+        channels = [
+            conv(y[..., c : c + 1], {"kernel": p["kernel"][:, :, None, c : c + 1],
+                                     "bias": p["bias"][c : c + 1]}, padding=1)
+            for c in range(y.shape[-1])
+        ]  # fmt: skip
+        return np.concatenate(channels, -1)
+
+    def stage(y: Array, count: int, name: str) -> Array:
+        for i in range(count):
+            p = {k: _at(v, i) for k, v in params[name].items()}
+            z = gate(depthwise(dense(norm(y, p, "norm_a"), p["expand"]), p["depthwise"]))
+            y = y + dense(z, p["project"]) * p["weight_a"]
+            z = gate(dense(norm(y, p, "norm_b"), p["expand_b"]))
+            y = y + dense(z, p["project_b"]) * p["weight_b"]
+        return y
+
+    y = conv(unshuffle(x, 2), params["head"], padding=1)
+    skips = []
+    for level, count in enumerate(outer_blocks):
+        y = stage(y, count, f"before_{level}")
+        skips.append(y)
+        y = dense(unshuffle(y, 2), params[f"down_{level}"])
+    y = stage(y, blocks, "inner")
+    for level in reversed(range(len(outer_blocks))):
+        y = skips[level] + shuffle(dense(y, params[f"up_{level}"]), 2)
+        y = stage(y, outer_blocks[level], f"after_{level}")
+    return np.clip(x + shuffle(conv(y, params["tail"], padding=1), 2), -1, 1)
+
+
+def _at(value: Any, i: int) -> Any:
+    """The i-th block's parameters of a stage's."""
+    if isinstance(value, dict):
+        return {k: _at(v, i) for k, v in value.items()}
+    return np.float64(value[i])
+
+
 def critic(params: Any, x: Array, *, norm: str) -> Array:
     """The patch critic: five 4x4 convolutions with a zero padding of 2."""
     y = np.float64(x)

@@ -10,11 +10,14 @@ import numpy_networks
 import pytest
 
 from deblur_jax import models
-from deblur_jax.models import GeneratorConfig, generator
+from deblur_jax.models import GeneratorConfig, generator, layers
 
 TINY = GeneratorConfig(width=4, blocks=1)
 BATCH = GeneratorConfig(width=4, blocks=1, norm="batch")
 LIGHT = GeneratorConfig(generator="unshuffle", norm="none", width=4, blocks=1)
+NAFNET = GeneratorConfig(
+    generator="nafnet", norm="none", width=4, blocks=2, outer_blocks=(1, 2), dropout=0.25
+)
 
 
 def shapes(config):
@@ -53,6 +56,13 @@ def pictures(rng, batch=2, height=16, width=24):
     return rng.uniform(-1, 1, (batch, height, width, 3)).astype(np.float32)
 
 
+def nafnet_block(c):
+    """Two norms, to twice the width, depthwise, back, to twice the width, back, two weights."""
+    return 4 * c + (2 * c * c + 2 * c) + (9 + 1) * 2 * c + (c * c + c) + (2 * c * c + 2 * c) + (
+        c * c + c
+    ) + 2 * c  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("config", "numbers"),
     [
@@ -69,6 +79,17 @@ def pictures(rng, batch=2, height=16, width=24):
             + 10 * (9 * 128 * 128 + 128)
             + (128 * 256 + 256)
             + (9 * 64 * 48 + 48),
+        ),
+        # The head; blocks at widths 64, 128 and 256; two steps down and up; 12 outputs.
+        (
+            GeneratorConfig(generator="nafnet", norm="none", blocks=16, outer_blocks=(2, 4)),
+            (9 * 12 * 64 + 64)
+            + 4 * nafnet_block(64)
+            + 8 * nafnet_block(128)
+            + 16 * nafnet_block(256)
+            + (256 * 128 + 128 + 128 * 256)
+            + (512 * 256 + 256 + 256 * 512)
+            + (9 * 64 * 12 + 12),
         ),
     ],
 )
@@ -101,6 +122,35 @@ def test_light_generator_equals_the_network_written_in_numpy(rng):
     expected = numpy_networks.light_generator(drawn(LIGHT), x, blocks=LIGHT.blocks)
     assert np.abs(expected - x).mean() > 0.05
     np.testing.assert_allclose(y, expected, atol=2e-4)
+
+
+@pytest.mark.parametrize(("outer_blocks", "blocks"), [((1, 2), 2), ((1,), 0), ((0, 1), 1)])
+def test_nafnet_equals_the_network_written_in_numpy(rng, outer_blocks, blocks):
+    config = dataclasses.replace(NAFNET, outer_blocks=outer_blocks, blocks=blocks)
+    x = pictures(rng)
+    params = numpy_networks.random_like(np.random.default_rng(5), shapes(config), 0.3)
+    y = compiled(config)(params, x)
+    expected = numpy_networks.nafnet(params, x, outer_blocks=outer_blocks, blocks=blocks)
+    assert np.abs(expected - x).mean() > 0.05
+    np.testing.assert_allclose(y, expected, atol=2e-4)
+
+
+def test_nafnet_looped_is_nafnet_unrolled(rng):
+    x, keys = pictures(rng), jax.random.split(jax.random.key(3), 2)
+
+    def run(params, operations):
+        return generator.apply_train(
+            params, x, NAFNET, batch_stats={}, keys=keys, operations=operations
+        )[0]
+
+    looped = run(drawn(NAFNET), layers.Operations(unroll=False))
+    np.testing.assert_allclose(looped, run(drawn(NAFNET), layers.PLAIN), atol=1e-5)
+
+
+def test_an_untrained_nafnet_returns_its_input(rng):
+    x = pictures(rng)
+    params = models.init_generator(jax.random.key(0), NAFNET)
+    np.testing.assert_array_equal(compiled(NAFNET)(params, x), x)
 
 
 def test_dropout_acts_after_the_first_relu_of_each_block(rng):

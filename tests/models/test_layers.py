@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import numpy_networks
 import pytest
+from flax import linen as nn
 
 from deblur_jax.models import layers
 
@@ -197,3 +198,47 @@ def test_kernels_and_scales_are_drawn_as_the_authors_draw_them():
     norm = draw(jax.random.key(0, impl="rbg"), jnp.zeros((1, 2, 2, 4096)))["params"]
     scale = np.asarray(norm["BatchNorm_0"]["scale"])
     assert abs(scale.mean() - 1) < 2e-3 and abs(scale.std() - 0.02) < 1e-3
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 5), (6, 7)])
+def test_depthwise_is_the_grouped_convolution_and_its_gradients(rng, size):
+    x = rng.normal(size=(2, *size, 5))
+    kernel, bias = rng.normal(size=(3, 3, 5)), rng.normal(size=5)
+    outside = rng.normal(size=x.shape)
+
+    def grouped(x, kernel, bias):
+        return bias + jax.lax.conv_general_dilated(
+            x, kernel[:, :, None], (1, 1), ((1, 1), (1, 1)),
+            dimension_numbers=("NHWC", "HWIO", "NHWC"), feature_group_count=5,
+        )  # fmt: skip
+
+    def both(function):
+        total = lambda *arguments: (function(*arguments) * outside).sum()  # noqa: E731
+        return function(x, kernel, bias), jax.grad(total, (0, 1, 2))(x, kernel, bias)
+
+    with jax.enable_x64(True):
+        jax.tree.map(
+            lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12),
+            both(layers.depthwise),
+            both(grouped),
+        )
+
+
+def test_depthwise_sums_in_float32_whatever_comes_in(rng):
+    x = jnp.asarray(rng.normal(size=(1, 5, 5, 4)), jnp.bfloat16)
+    kernel = jnp.asarray(rng.normal(size=(3, 3, 4)), jnp.float32)
+    low = layers.depthwise(x, kernel, jnp.zeros(4))
+    high = layers.depthwise(x.astype(jnp.float32), kernel, jnp.zeros(4))
+    assert low.dtype == jnp.bfloat16
+    np.testing.assert_array_equal(low, high.astype(jnp.bfloat16))
+
+
+def test_pixel_norm_is_a_layer_norm_of_the_channels(rng):
+    x = (3 + rng.normal(size=(2, 3, 4, 8))).astype(np.float32)
+    scale, shift = rng.normal(size=(2, 8)).astype(np.float32)
+    expected = nn.LayerNorm(epsilon=1e-6, use_fast_variance=False).apply(
+        {"params": {"scale": scale, "bias": shift}}, x
+    )
+    np.testing.assert_allclose(
+        layers.pixel_norm(jnp.asarray(x), scale, shift, 1e-6), expected, atol=1e-5
+    )

@@ -22,6 +22,7 @@ def test_defaults_are_the_papers():
     [
         GeneratorConfig(width=8, blocks=0, norm="batch", norm_epsilon=1e-3, output="average"),
         GeneratorConfig(generator="unshuffle", norm="none", upsample="pixel_shuffle", dropout=0.0),
+        GeneratorConfig(generator="nafnet", norm="none", outer_blocks=(1, 2, 3)),
         CriticConfig(width=16, norm="batch", norm_momentum=0.99),
     ],
 )
@@ -38,7 +39,7 @@ def test_from_dict_keeps_the_defaults_of_what_is_absent():
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
-        ({"generator": "unet"}, "model.generator is 'unet'; it can be resnet, unshuffle"),
+        ({"generator": "unet"}, "model.generator is 'unet'; it can be resnet, unshuffle, nafnet"),
         ({"norm": "layer"}, "model.norm is 'layer'"),
         ({"output": "clamp"}, "model.output is 'clamp'; it can be clip, average, tanh"),
         ({"upsample": "nearest"}, "model.upsample is 'nearest'"),
@@ -52,6 +53,10 @@ def test_from_dict_keeps_the_defaults_of_what_is_absent():
         ({"norm_epsilon": 0.0}, "model.norm_epsilon is 0.0"),
         ({"norm_momentum": -0.1}, "model.norm_momentum is -0.1"),
         ({"generator": "unshuffle"}, "model.generator 'unshuffle' has no normalisation"),
+        ({"generator": "nafnet"}, "model.generator 'nafnet' has no normalisation"),
+        ({"outer_blocks": 3}, "model.outer_blocks is 3; it must be whole numbers, (2, 4) say"),
+        ({"outer_blocks": ()}, "model.outer_blocks is ()"),
+        ({"outer_blocks": (2, -1)}, "model.outer_blocks is -1"),
         ({"downsample": "valid"}, "model.downsample is 'valid'; it can be symmetric, same"),
         ({"init": "he"}, "model.init is 'he'; it can be normal, glorot"),
         ({"block_convolutions": 3}, "model.block_convolutions is 3; it can be 1, 2"),

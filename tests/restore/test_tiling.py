@@ -15,6 +15,8 @@ NETWORKS = [
     models.GeneratorConfig(width=2, blocks=0, norm="none", upsample="pixel_shuffle"),
     models.GeneratorConfig(generator="unshuffle", width=2, blocks=1, norm="none"),
     models.GeneratorConfig(generator="unshuffle", width=2, blocks=0, norm="none"),
+    models.GeneratorConfig(generator="nafnet", width=2, blocks=1, outer_blocks=(1, 2), norm="none"),
+    models.GeneratorConfig(generator="nafnet", width=2, blocks=2, outer_blocks=(1,), norm="none"),
 ]
 
 

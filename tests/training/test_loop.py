@@ -157,7 +157,7 @@ def test_another_network_in_the_workdir_is_refused_by_field(pairs: Path, tmp_pat
         ({"train.batch_size": 0}, "train.batch_size is 0"),
         ({"train.batch_size": 3}, "8 devices cannot share"),
         ({"train.precision": "float8"}, "train.precision is 'float8'"),
-        ({"loss.pixel": "psnr"}, "loss.pixel is 'psnr'"),
+        ({"loss.pixel": "ssim"}, "loss.pixel is 'ssim'"),
         ({"model.norm": "layer"}, "model.norm is 'layer'"),
         ({"loss.perceptual_weight": 1.0, "loss.vgg_source": "torchvision"}, "loss.vgg_weights"),
         ({"loss.vgg_tap": "relu5_1"}, "loss.vgg_tap is 'relu5_1'; it can be relu3_3, conv3_3"),

@@ -1,22 +1,21 @@
-"""How each pair of a synthetic pool is blurred, and the jitted program that blurs a batch."""
+"""How each pair of a synthetic pool is blurred."""
 
-import functools
-from collections.abc import Sequence
+import math
 from typing import Literal, NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
-from deblur_jax.blur import apply, camera, motion, sensor
+from deblur_jax.blur import motion
 from deblur_jax.blur.light import Light
 from deblur_jax.blur.trajectory import Constants
 
-# Real pixels around each crop, so that streaks enter from outside as they do in a camera.
+# Real pixels around each crop, so that streaks enter from outside as they do in a camera; more
+# where a streak scale above one makes them longer, see `margin`.
 MARGIN = 32
-BATCH = 8
-# Sub-frames by streak length: steps stay below 1.5 pixels, where ghosts begin to show.
-_FRAMES = (9, 17, 39)
+STREAK_SCALE_MAX = 2.0
+# Sub-frames by streak length: steps stay below 1.5 pixels, where ghosts begin to show. The last
+# count is for streak scales above one alone.
+FRAMES = (9, 17, 39, 77)
 _STEP_MAX = 1.5
 # Half of the moving objects pass a camera that is nearly still, as in street scenes: its streak is
 # a third of what it would be, theirs is two and a half times as long. With blur in few places, a
@@ -24,6 +23,7 @@ _STEP_MAX = 1.5
 _STEADY_SHARE = 0.5
 _STEADY_CAMERA, _STEADY_OBJECT = 0.35, 2.5
 # Camera's and object's streaks together, in pixels: half of it to each side, within the margin.
+# This and the other lengths but for nearly sharp pairs' are for a streak scale of one.
 _TOGETHER_MAX = 56.0
 # Streaks of nearly sharp pairs, in pixels; half of these pairs are not blurred at all.
 _NEARLY_SHARP_MAX = 2.0
@@ -31,7 +31,6 @@ _NEARLY_SHARP_MAX = 2.0
 _ARC_LENGTHS = (5.0, 55.0)
 _EXPL = (0.01, 0.009, 0.008, 0.007, 0.005, 0.003)
 _PAPER_EXPL = 0.001
-_CANVAS = 2 * MARGIN
 # A short exposure is this part of the path at least.
 _EXPOSURE_MIN = 0.25
 # Grey levels: at most 1.2 of read noise, and shot noise of 1.6 at white.
@@ -78,11 +77,20 @@ class Recipe(NamedTuple):
     quality: int = 0  # JPEG, 0 for none
 
 
-def draw_recipe(rng: np.random.Generator, shares: Shares) -> Recipe:
-    """Decides how a pair is blurred; always draws the same amount of random numbers."""
+def margin(streak_scale: float) -> int:
+    """Pixels around a crop that streaks of a scale need, at least MARGIN."""
+    return max(MARGIN, math.ceil(MARGIN * streak_scale))
+
+
+def draw_recipe(rng: np.random.Generator, shares: Shares, streak_scale: float = 1.0) -> Recipe:
+    """Decides how a pair is blurred; always draws the same amount of random numbers.
+
+    `streak_scale` multiplies the lengths of all streaks but those of nearly sharp pairs.
+    """
     name, layer, paper, short, curve, noisy, packed, still = rng.uniform(size=8)
     small, opened, read, shot, arc, steady = rng.uniform(size=6)
     lengths = motion.LENGTH_MEDIAN * np.exp(motion.LENGTH_SPREAD * rng.normal(size=2))
+    lengths = lengths * streak_scale
     expl, quality = float(rng.choice(_EXPL)), int(rng.integers(*_JPEG_QUALITIES, endpoint=True))
     key = int(rng.integers(2**31))
     light: Light = "stored"
@@ -93,11 +101,11 @@ def draw_recipe(rng: np.random.Generator, shares: Shares) -> Recipe:
         moving = bool(layer < shares.layer)
         if moving and steady < _STEADY_SHARE:
             lengths = lengths * (_STEADY_CAMERA, _STEADY_OBJECT)
-        own, of_object = np.minimum(lengths, motion.LENGTH_MAX)
+        own, of_object = np.minimum(lengths, motion.LENGTH_MAX * streak_scale)
         # An object's own motion comes on top of the camera's.
-        of_object = min(of_object, _TOGETHER_MAX - own) if moving else 0.0
+        of_object = min(of_object, _TOGETHER_MAX * streak_scale - own) if moving else 0.0
         longest = exposure * (own + of_object)
-        frames = next((n for n in _FRAMES if longest <= _STEP_MAX * (n - 1)), _FRAMES[-1])
+        frames = next((n for n in FRAMES if longest <= _STEP_MAX * (n - 1)), FRAMES[-1])
         recipe = Recipe(
             Kind("camera", frames, moving, light), key, own, of_object, exposure=exposure
         )
@@ -106,10 +114,10 @@ def draw_recipe(rng: np.random.Generator, shares: Shares) -> Recipe:
         length = _ARC_LENGTHS[0] + (_ARC_LENGTHS[1] - _ARC_LENGTHS[0]) * arc
         expl = _PAPER_EXPL if constants == "paper" else expl
         kind = Kind("trajectory", light=light, constants=constants)
-        recipe = Recipe(kind, key, length, expl=expl, exposure=exposure)
+        recipe = Recipe(kind, key, length * streak_scale, expl=expl, exposure=exposure)
     else:
         length = 0.0 if still < 0.5 else _NEARLY_SHARP_MAX * small
-        recipe = Recipe(Kind("sharp", _FRAMES[0]), key, length)
+        recipe = Recipe(Kind("sharp", FRAMES[0]), key, length)
     if noisy < shares.noise:
         recipe = recipe._replace(read=_READ_NOISE_MAX * read, shot=_SHOT_NOISE_MAX * shot)
     return recipe._replace(quality=quality) if packed < shares.jpeg else recipe
@@ -120,53 +128,3 @@ def label(recipe: Recipe) -> str:
     if recipe.kind.name == "camera":
         return "camera+object" if recipe.kind.layer else "camera"
     return "trajectory" if recipe.kind.name == "trajectory" else "nearly_sharp"
-
-
-def start(group: Sequence[tuple[Recipe, np.ndarray]]) -> jax.Array:
-    """Starts blurring at most BATCH pairs of one kind: uint8[BATCH, size, size, 3] to come.
-
-    The crops are uint8[size + 2 MARGIN, size + 2 MARGIN, 3]. A group that is not full is filled
-    up with its last pair, so that every kind compiles once.
-    """
-    full = [*group, *[group[-1]] * (BATCH - len(group))]
-    recipes = [recipe for recipe, _ in full]
-    numbers = np.array([recipe[2:8] for recipe in recipes], np.float32)
-    seeds = np.array([recipe.key for recipe in recipes], np.uint32)
-    return _blur_batch(recipes[0].kind, seeds, np.stack([crop for _, crop in full]), numbers)
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def _blur_batch(kind: Kind, seeds: jax.Array, crops: jax.Array, numbers: jax.Array) -> jax.Array:
-    """One picture after the other fits a CPU's caches, and leaves out noise where there is none."""
-
-    def one(row: tuple[jax.Array, jax.Array, jax.Array]) -> jax.Array:
-        seed, crop, (length, layer_length, expl, exposure, read, shot) = row
-        key, picture = jax.random.key(seed), crop.astype(jnp.float32) / 255.0
-        if kind.name == "trajectory":
-            blurred = apply.trajectory_blur(
-                key,
-                picture,
-                constants=kind.constants,
-                length=length,
-                exposure=exposure,
-                canvas=_CANVAS,
-                expl=expl,
-                light=kind.light,
-                margin=MARGIN,
-            )
-        else:
-            blurred, _ = camera.camera_blur(
-                key,
-                picture,
-                frames=kind.frames,
-                margin=MARGIN,
-                length=length,
-                exposure=exposure,
-                layer_probability=float(kind.layer),
-                layer_length=layer_length,
-                light=kind.light,
-            )
-        noisy = functools.partial(sensor.noise, jax.random.fold_in(key, 1), read=read, shot=shot)
-        return sensor.quantize(jax.lax.cond(read + shot > 0, noisy, lambda same: same, blurred))
-
-    return jax.lax.map(one, (seeds, crops, numbers))

@@ -1,0 +1,38 @@
+"""The paper's network and losses with a pixel loss beside them, for the weights `deblurgan`.
+
+    python main.py --config=configs/deblurgan.py --workdir=out/deblurgan \
+        --config.data.root=DATA --config.loss.vgg_weights=DATA/vgg19/FILE.npz
+
+The perceptual and the adversarial term have the paper's weights; the pixel loss is weighed so that
+its gradient on the pictures is as long as the perceptual term's. The generator is trained without
+its critic first, as the Columbia report proposes.
+"""
+
+from ml_collections import ConfigDict
+
+from configs import best, paper
+
+
+def get_config() -> ConfigDict:
+    """See the module's docstring."""
+    config = paper.get_config()
+    config.preset = "deblurgan"
+    config.data = best.get_config().data
+    config.model.dropout = 0.0
+
+    loss = config.loss
+    loss.pixel = "psnr"
+    loss.pixel_weight = 1000.0
+
+    train = config.train
+    train.steps = 3000
+    train.batch_size = 8
+    train.pretrain_generator_steps = 2400
+    train.critic_steps = 1
+    train.learning_rate = 2e-4
+    train.schedule = "cosine"
+    train.warmup_steps = 200
+    train.average_decay = 0.999
+    train.precision = "bfloat16"
+    config.evaluate.protocol = "full"
+    return config

@@ -1,0 +1,27 @@
+"""The light generator with under a million parameters, for the weights `fast`.
+
+    python main.py --config=configs/fast.py --workdir=out/fast --config.data.root=DATA
+
+As `small`, which is for training on CPUs, with more data and in larger batches.
+"""
+
+from ml_collections import ConfigDict
+
+from configs import best
+
+
+def get_config() -> ConfigDict:
+    """See the module's docstring."""
+    config = best.get_config()
+    config.preset = "fast"
+    model = config.model
+    model.generator = "unshuffle"
+    model.width = 44
+    model.blocks = 5
+    config.loss.perceptual_weight = 0.0
+    config.loss.adversarial_weight = 0.0
+    train = config.train
+    train.steps = 20_000
+    train.batch_size = 32
+    train.pretrain_generator_steps = 0
+    return config
