@@ -50,8 +50,8 @@ def get_config() -> ConfigDict:
     model = config.model
     model.generator = "nafnet"
     model.width = 64
-    model.outer_blocks = (2, 4)
-    model.blocks = 16
+    model.outer_blocks = (2, 2)
+    model.blocks = 12
     model.norm = "none"
     model.dropout = 0.0
 

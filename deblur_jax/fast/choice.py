@@ -11,7 +11,7 @@ from deblur_jax import models
 from deblur_jax.fast import resnet, sums
 from deblur_jax.fast.convolution import convolution
 from deblur_jax.models import GeneratorConfig, generator
-from deblur_jax.models.layers import Operations
+from deblur_jax.models.layers import PLAIN, Operations, depthwise_grouped
 
 PLAIN_VARIABLE = "DEBLUR_JAX_PLAIN"
 Forward = Callable[[Any, jax.Array], jax.Array]
@@ -24,10 +24,12 @@ def choose_operations() -> Operations:
     pixels, see `fast.sums`; accelerators have libraries for all of them. `DEBLUR_JAX_PLAIN=1` in
     the environment leaves everything to XLA.
     """
+    if _plain():
+        return Operations()
     # Compiling gradients takes long, and in them a loop costs nothing.
-    if _on_cpu(jax.default_backend()):
+    if jax.default_backend() == "cpu":
         return Operations(convolution, sums.instance_norm, unroll=False)
-    return Operations(unroll=False)
+    return Operations(depthwise=depthwise_grouped, unroll=False)
 
 
 def choose_forward(
@@ -40,8 +42,9 @@ def choose_forward(
 ) -> tuple[Any, Forward]:
     """A generator for restoring, without dropout, in the formulation that is quickest.
 
-    On CPUs and in float32 the paper's network takes `fast.resnet`; everything else is the plain
-    network, and with `DEBLUR_JAX_PLAIN=1` in the environment that is, too.
+    On CPUs and in float32 the paper's network takes `fast.resnet`; accelerators take each instance
+    norm in one pass. Everything else is the plain network, and with `DEBLUR_JAX_PLAIN=1` in the
+    environment that is, too.
 
     Args:
       params: from `models.init_generator`.
@@ -55,12 +58,14 @@ def choose_forward(
       is `models.apply_generator` but for rounding: float32[B, H, W, 3] to the same.
     """
     batch_stats = batch_stats or None
+    on_cpu = (platform or jax.default_backend()) == "cpu"
     own_statistics = config.norm == "batch" and batch_stats is None
     if (
         config.generator == "resnet"
         and dtype == jnp.float32
         and not own_statistics
-        and _on_cpu(platform or jax.default_backend())
+        and on_cpu
+        and not _plain()
     ):
 
         def quick(prepared: Any, x: jax.Array) -> jax.Array:
@@ -68,13 +73,20 @@ def choose_forward(
 
         return resnet.prepare(params, config, batch_stats), quick
 
+    operations = PLAIN
+    if not on_cpu and not _plain():
+        operations = Operations(
+            instance_norm=sums.instance_norm_once, depthwise=depthwise_grouped, unroll=False
+        )
+
     def plain(both: Any, x: jax.Array) -> jax.Array:
         own, stats = both
-        return models.apply_generator(own, x, config, batch_stats=stats, dtype=dtype)
+        return models.apply_generator(
+            own, x, config, batch_stats=stats, dtype=dtype, operations=operations
+        )
 
     return (params, batch_stats), plain
 
 
-def _on_cpu(platform: str) -> bool:
-    plain = os.environ.get(PLAIN_VARIABLE, "0") not in ("", "0")
-    return platform == "cpu" and not plain
+def _plain() -> bool:
+    return os.environ.get(PLAIN_VARIABLE, "0") not in ("", "0")

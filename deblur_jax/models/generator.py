@@ -1,5 +1,6 @@
 """Generators as two pure functions: `init(key, config)` and `apply(params, x, config)`."""
 
+import functools
 from typing import Any
 
 import jax
@@ -39,6 +40,8 @@ def _module(
     return _MODULES[config.generator](config, moving, dtype, axis_name, operations)
 
 
+# One program: drawn by themselves, the layers are hundreds, and on a GPU each takes its time.
+@functools.partial(jax.jit, static_argnums=1)
 def _init(key: jax.Array, config: GeneratorConfig) -> dict[str, Any]:
     side = max(16, minimum_size(config))
     return _module(config, moving=True).init(key, jnp.zeros((1, side, side, 3)), None)
@@ -83,6 +86,7 @@ def apply(
     keys: jax.Array | None = None,
     batch_stats: Params | None = None,
     dtype: Any = jnp.float32,
+    operations: Operations = PLAIN,
 ) -> jax.Array:
     """Restores blurred pictures.
 
@@ -94,6 +98,7 @@ def apply(
       keys: typed PRNG keys `[B]` switch dropout on, one mask per sample; None switches it off.
       batch_stats: moving averages for a batch norm; None takes the statistics of this batch.
       dtype: of the convolutions; norms' statistics and the output stay float32.
+      operations: what it is computed with.
 
     Returns:
       Restored, float32[B, H, W, 3] in [-1, 1].
@@ -106,7 +111,7 @@ def apply(
     moving = config.norm == "batch" and batch_stats is not None
     if config.norm == "batch":
         variables["batch_stats"] = batch_stats if moving else init_stats(config)
-    module = _module(config, moving, dtype)
+    module = _module(config, moving, dtype, operations=operations)
     y, _ = module.apply(variables, x, keys, mutable=["batch_stats"])
     return finish(x, y, config)
 

@@ -21,7 +21,6 @@ from deblur_jax.models.layers import (
     Operations,
     conv,
     depth_to_space,
-    depthwise,
     pixel_norm,
     sample_dropout,
     space_to_depth,
@@ -72,7 +71,7 @@ class Nafnet(nn.Module):
             )
             numbers = drawn + jnp.arange(count)
             drawn += count
-            return scanned(c.dropout, self.dtype, name=name)(y, numbers, keys)[0]
+            return scanned(c.dropout, self.dtype, self.operations, name=name)(y, numbers, keys)[0]
 
         y = space_to_depth(x.astype(self.dtype), FACTOR)
         y = conv(c.width, 3, self.dtype, padding=1, kernel_init=LECUN, name="head")(y)
@@ -99,6 +98,7 @@ class Block(nn.Module):
 
     dropout: float
     dtype: Any
+    operations: Operations
 
     @nn.compact
     def __call__(
@@ -106,32 +106,47 @@ class Block(nn.Module):
     ) -> tuple[jax.Array, None]:
         features = x.shape[-1]
 
-        def drop(y: jax.Array, layer: int) -> jax.Array:
-            return sample_dropout(y, keys, self.dropout, 2 * number + layer)
-
-        def dense(width: int, name: str) -> nn.Dense:
-            return nn.Dense(width, dtype=self.dtype, kernel_init=LECUN, name=name)
-
         def norm(y: jax.Array, name: str) -> jax.Array:
             scale = self.param(f"{name}_scale", nn.initializers.ones, (features,))
             shift = self.param(f"{name}_shift", nn.initializers.zeros, (features,))
             return pixel_norm(y, scale, shift, NORM_EPSILON)
 
-        def weighted(y: jax.Array, name: str) -> jax.Array:
-            weight = self.param(name, nn.initializers.zeros, (features,))
-            return y * weight.astype(y.dtype)
+        def expand(y: jax.Array, name: str) -> jax.Array:
+            return nn.Dense(2 * features, dtype=self.dtype, kernel_init=LECUN, name=name)(y)
 
-        y = dense(2 * features, "expand")(norm(x, "norm_a"))
-        y = gate(Depthwise(self.dtype, name="depthwise")(y))
-        x = x + weighted(drop(dense(features, "project")(y), 0), "weight_a")
-        y = gate(dense(2 * features, "expand_b")(norm(x, "norm_b")))
-        return x + weighted(drop(dense(features, "project_b")(y), 1), "weight_b"), None
+        def add(x: jax.Array, y: jax.Array, name: str, layer: int) -> jax.Array:
+            y = sample_dropout(y, keys, self.dropout, 2 * number + layer)
+            return x + WeightedDense(features, self.dtype, name=name)(y)
+
+        y = Depthwise(self.dtype, self.operations, name="depthwise")(
+            expand(norm(x, "norm_a"), "expand_a")
+        )
+        x = add(x, gate(y), "project_a", 0)
+        return add(x, gate(expand(norm(x, "norm_b"), "expand_b")), "project_b", 1), None
+
+
+class WeightedDense(nn.Module):
+    """A dense layer whose results have a learned weight each, which is zero at first.
+
+    The weights go into the kernel, which is small, so that they cost the pixels nothing.
+    """
+
+    features: int
+    dtype: Any
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        kernel = self.param("kernel", LECUN, (x.shape[-1], self.features))
+        bias = self.param("bias", nn.initializers.zeros, (self.features,))
+        weight = self.param("weight", nn.initializers.zeros, (self.features,))
+        return x @ (kernel * weight).astype(self.dtype) + (bias * weight).astype(self.dtype)
 
 
 class Depthwise(nn.Module):
     """A 3x3 convolution of each channel by itself, zeros around, with a bias."""
 
     dtype: Any
+    operations: Operations
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
@@ -140,7 +155,7 @@ class Depthwise(nn.Module):
         draw = nn.initializers.variance_scaling(1.0, "fan_in", "truncated_normal", in_axis=(0, 1))
         kernel = self.param("kernel", draw, (3, 3, features))
         bias = self.param("bias", nn.initializers.zeros, (features,))
-        return depthwise(x.astype(self.dtype), kernel, bias)
+        return self.operations.depthwise(x.astype(self.dtype), kernel, bias)
 
 
 def gate(x: jax.Array) -> jax.Array:

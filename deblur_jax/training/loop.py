@@ -265,7 +265,8 @@ class _Run:
         params = state.average if self._recipe.average_decay else state.generator
         if self._validation and due(self._config.train.validate_every):
             values |= self._validation.scores(params, state.batch_stats)
-        if due(self._config.train.images_every) or step == 1:
+        often = self._config.train.images_every
+        if often and (due(often) or step == 1):
             self._show(params, state.batch_stats, step)
         values |= self._balance
         values["time/steps_per_second"] = rate

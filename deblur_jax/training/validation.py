@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from deblur_jax import compiler
+from deblur_jax import compiler, fast
 from deblur_jax.data.store import Store
 from deblur_jax.models import GeneratorConfig, apply_generator, size_multiple
 
@@ -27,10 +27,13 @@ class Validation:
           UserError: the store on disk is damaged, as `scores` does.
         """
         self._store, self._multiple = pairs, size_multiple(config)
+        operations = fast.choose_operations()
 
         def error(params: Any, stats: Any, blurred: jax.Array, sharp: jax.Array) -> jax.Array:
             x = blurred.astype(jnp.float32)[None] / 127.5 - 1
-            y = apply_generator(params, x, config, batch_stats=stats, dtype=dtype)
+            y = apply_generator(
+                params, x, config, batch_stats=stats, dtype=dtype, operations=operations
+            )
             pixels = jnp.clip(jnp.round((y[0] + 1) * 127.5), 0, 255)
             return jnp.square(pixels - sharp).mean()
 

@@ -19,10 +19,10 @@ from deblur_jax.models import (
     init_critic,
     init_generator,
 )
-from deblur_jax.models.layers import PLAIN, Operations
+from deblur_jax.models.layers import PLAIN, Operations, depthwise_grouped
 
 QUICK = Operations(convolution, instance_norm, unroll=False)
-LOOPED = Operations(unroll=False)  # what is left where XLA computes everything itself
+ACCELERATED = Operations(depthwise=depthwise_grouped, unroll=False)
 NAMES = ("NHWC", "HWIO", "NHWC")
 # (height, width, input channels, output channels), kernel, strides, padding: each of the forms, odd
 # sizes, rows and columns that no window reaches, and sides that differ.
@@ -214,8 +214,8 @@ def test_only_cpus_take_it_and_the_environment_can_say_no(monkeypatch):
     monkeypatch.delenv("DEBLUR_JAX_PLAIN", raising=False)
     assert fast.choose_operations() == QUICK
     monkeypatch.setenv("DEBLUR_JAX_PLAIN", "1")
-    assert fast.choose_operations() == LOOPED
+    assert fast.choose_operations() == PLAIN
     monkeypatch.setenv("DEBLUR_JAX_PLAIN", "0")
     assert fast.choose_operations() == QUICK
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
-    assert fast.choose_operations() == LOOPED
+    assert fast.choose_operations() == ACCELERATED

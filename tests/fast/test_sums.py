@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from jax.sharding import Mesh, PartitionSpec
 
+from deblur_jax import fast, models
 from deblur_jax.fast import sums
 from deblur_jax.models.layers import instance_norm
 
@@ -70,3 +71,27 @@ def test_a_checked_shard_map_takes_it(rng) -> None:
     spec = PartitionSpec("devices")
     mapped = jax.shard_map(gradient, mesh=mesh, in_specs=spec, out_specs=spec, check_vma=True)
     np.testing.assert_allclose(np.asarray(mapped(x)), np.asarray(gradient(x)), atol=1e-6)
+
+
+@pytest.mark.parametrize("mean", [0.0, 1000.0])
+def test_the_norm_in_one_pass_is_the_one_in_two(rng, mean):
+    x = jnp.asarray(mean + rng.normal(size=(2, 9, 7, 5)), jnp.float32)
+    exact = np.float64(x) - np.float64(x).mean((1, 2), keepdims=True)
+    exact /= np.sqrt(np.square(exact).mean((1, 2), keepdims=True) + 1e-5)
+    np.testing.assert_allclose(sums.instance_norm_once(x, 1e-5), exact, atol=1e-5)
+    flat = jnp.full((1, 4, 4, 2), mean)
+    np.testing.assert_array_equal(sums.instance_norm_once(flat, 1e-5), 0)
+
+
+def test_accelerators_take_it_when_they_restore(rng, monkeypatch):
+    monkeypatch.delenv("DEBLUR_JAX_PLAIN", raising=False)
+    config = models.GeneratorConfig(width=4, blocks=1)
+    params = models.init_generator(jax.random.key(0), config)
+    x = jnp.asarray(rng.uniform(-1, 1, (1, 16, 16, 3)), jnp.float32)
+    prepared, function = fast.choose_forward(params, config, platform="gpu")
+    expected = models.apply_generator(params, x, config)
+    np.testing.assert_allclose(function(prepared, x), expected, atol=1e-4)
+    counted = [str(jax.make_jaxpr(f)(x)).count("max") for f in (
+        lambda x: function(prepared, x), lambda x: models.apply_generator(params, x, config)
+    )]  # fmt: skip
+    assert counted[0] > counted[1]  # the variance's

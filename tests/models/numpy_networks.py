@@ -155,10 +155,10 @@ def nafnet(params: Any, x: Array, *, outer_blocks: tuple[int, ...], blocks: int)
     def stage(y: Array, count: int, name: str) -> Array:
         for i in range(count):
             p = {k: _at(v, i) for k, v in params[name].items()}
-            z = gate(depthwise(dense(norm(y, p, "norm_a"), p["expand"]), p["depthwise"]))
-            y = y + dense(z, p["project"]) * p["weight_a"]
+            z = gate(depthwise(dense(norm(y, p, "norm_a"), p["expand_a"]), p["depthwise"]))
+            y = y + dense(z, p["project_a"]) * p["project_a"]["weight"]
             z = gate(dense(norm(y, p, "norm_b"), p["expand_b"]))
-            y = y + dense(z, p["project_b"]) * p["weight_b"]
+            y = y + dense(z, p["project_b"]) * p["project_b"]["weight"]
         return y
 
     y = conv(unshuffle(x, 2), params["head"], padding=1)

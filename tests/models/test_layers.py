@@ -200,8 +200,9 @@ def test_kernels_and_scales_are_drawn_as_the_authors_draw_them():
     assert abs(scale.mean() - 1) < 2e-3 and abs(scale.std() - 0.02) < 1e-3
 
 
+@pytest.mark.parametrize("form", [layers.depthwise, layers.depthwise_grouped])
 @pytest.mark.parametrize("size", [(1, 1), (2, 5), (6, 7)])
-def test_depthwise_is_the_grouped_convolution_and_its_gradients(rng, size):
+def test_depthwise_is_the_grouped_convolution_and_its_gradients(rng, size, form):
     x = rng.normal(size=(2, *size, 5))
     kernel, bias = rng.normal(size=(3, 3, 5)), rng.normal(size=5)
     outside = rng.normal(size=x.shape)
@@ -219,7 +220,7 @@ def test_depthwise_is_the_grouped_convolution_and_its_gradients(rng, size):
     with jax.enable_x64(True):
         jax.tree.map(
             lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12),
-            both(layers.depthwise),
+            both(form),
             both(grouped),
         )
 
@@ -242,3 +243,24 @@ def test_pixel_norm_is_a_layer_norm_of_the_channels(rng):
     np.testing.assert_allclose(
         layers.pixel_norm(jnp.asarray(x), scale, shift, 1e-6), expected, atol=1e-5
     )
+
+
+def test_the_derivative_of_pixel_norm_is_the_layer_norm_s(rng):
+    x, outside = 3 + rng.normal(size=(2, 3, 4, 8)), rng.normal(size=(2, 3, 4, 8))
+    scale, shift = rng.normal(size=(2, 8))
+
+    def plain(x, scale, shift):
+        centred = x - x.mean(-1, keepdims=True)
+        deviation = jnp.sqrt(jnp.square(centred).mean(-1, keepdims=True) + 1e-6)
+        return centred / deviation * scale + shift
+
+    def ours(x, scale, shift):
+        return layers.pixel_norm(x, scale, shift, 1e-6)
+
+    def gradients(function):
+        total = lambda *arguments: (function(*arguments) * outside).sum()  # noqa: E731
+        return jax.grad(total, (0, 1, 2))(x, scale, shift)
+
+    with jax.enable_x64(True):
+        for a, b in zip(gradients(ours), gradients(plain), strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12)
