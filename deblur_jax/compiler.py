@@ -4,6 +4,7 @@ import functools
 import os
 import warnings
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,17 @@ def compiler_options() -> dict[str, Any]:
 def jit(function: Callable[..., Any], **options: Any) -> Any:
     """`jax.jit` with `compiler_options()` and other `options` of its own; starts the backend."""
     return jax.jit(function, compiler_options=compiler_options(), **options)
+
+
+def on_cpu() -> AbstractContextManager[Any]:
+    """Runs what is within on the CPU, where that is at hand beside an accelerator.
+
+    For small work of many kinds: a GPU's compiler takes a second for each program.
+    """
+    try:
+        return jax.default_device(jax.local_devices(backend="cpu")[0])
+    except RuntimeError:
+        return nullcontext()
 
 
 def compile_mapped(mapped: Callable[..., Any]) -> Callable[..., Any]:

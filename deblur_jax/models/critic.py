@@ -6,7 +6,6 @@ models/networks.py (NLayerDiscriminator with three layers): zero padding of 2 ev
 not see the blurred picture. A 256x256 picture gives a map of 35x35 scores.
 """
 
-import functools
 from typing import Any
 
 import jax
@@ -56,13 +55,7 @@ class _Critic(nn.Module):
 
 def init(key: jax.Array, config: CriticConfig) -> Any:
     """Draws a critic's parameters: 2,764,737 float32 numbers in the paper's shape."""
-    return _init(key, config)["params"]
-
-
-# One program, as in `generator`.
-@functools.partial(jax.jit, static_argnums=1)
-def _init(key: jax.Array, config: CriticConfig) -> Any:
-    return _Critic(config, jnp.float32).init(key, jnp.zeros((1, 32, 32, 3)))
+    return _Critic(config, jnp.float32).init(key, jnp.zeros((1, 32, 32, 3)))["params"]
 
 
 def apply(

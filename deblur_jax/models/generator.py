@@ -1,6 +1,5 @@
 """Generators as two pure functions: `init(key, config)` and `apply(params, x, config)`."""
 
-import functools
 from typing import Any
 
 import jax
@@ -40,11 +39,12 @@ def _module(
     return _MODULES[config.generator](config, moving, dtype, axis_name, operations)
 
 
-# One program: drawn by themselves, the layers are hundreds, and on a GPU each takes its time.
-@functools.partial(jax.jit, static_argnums=1)
 def _init(key: jax.Array, config: GeneratorConfig) -> dict[str, Any]:
     side = max(16, minimum_size(config))
-    return _module(config, moving=True).init(key, jnp.zeros((1, side, side, 3)), None)
+    module = _module(config, moving=True, operations=Operations(unroll=False))
+    # A loop is compiled anew each time outside of `jit`; other layers share what is compiled.
+    draw = jax.jit(module.init) if config.generator == "nafnet" else module.init
+    return draw(key, jnp.zeros((1, side, side, 3)), None)
 
 
 def init(key: jax.Array, config: GeneratorConfig) -> Params:

@@ -28,9 +28,8 @@ from deblur_jax.models.layers import (
 
 FACTOR = 2  # of the pixels that become channels at the start
 NORM_EPSILON = 1e-6  # the authors' code, LayerNorm2d
-# PyTorch's default, which the authors' code leaves in place, has a third of this variance; the
-# blocks start as the identity either way.
-LECUN = nn.initializers.lecun_normal()
+# PyTorch's default, which the authors' code leaves in place.
+UNIFORM = nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
 
 
 def size_multiple(config: GeneratorConfig) -> int:
@@ -74,17 +73,22 @@ class Nafnet(nn.Module):
             return scanned(c.dropout, self.dtype, self.operations, name=name)(y, numbers, keys)[0]
 
         y = space_to_depth(x.astype(self.dtype), FACTOR)
-        y = conv(c.width, 3, self.dtype, padding=1, kernel_init=LECUN, name="head")(y)
+        y = conv(c.width, 3, self.dtype, padding=1, kernel_init=UNIFORM, name="head")(y)
         skips = []
         for level, count in enumerate(c.outer_blocks):
             y = stage(y, count, f"before_{level}")
             skips.append(y)
             features = 2 * y.shape[-1]
             # Cells of 2x2 pixels do not overlap: a product of matrices.
-            y = nn.Dense(features, dtype=self.dtype, name=f"down_{level}")(space_to_depth(y, 2))
+            y = nn.Dense(features, dtype=self.dtype, kernel_init=UNIFORM, name=f"down_{level}")(
+                space_to_depth(y, 2)
+            )
         y = stage(y, c.blocks, "inner")
         for level, count in reversed(list(enumerate(c.outer_blocks))):
-            wide = nn.Dense(2 * y.shape[-1], use_bias=False, dtype=self.dtype, name=f"up_{level}")
+            wide = nn.Dense(
+                2 * y.shape[-1], use_bias=False, dtype=self.dtype, kernel_init=UNIFORM,
+                name=f"up_{level}",
+            )  # fmt: skip
             y = stage(skips.pop() + depth_to_space(wide(y), 2), count, f"after_{level}")
         # Zeros: an untrained network returns its input.
         tail = conv(
@@ -112,7 +116,7 @@ class Block(nn.Module):
             return pixel_norm(y, scale, shift, NORM_EPSILON)
 
         def expand(y: jax.Array, name: str) -> jax.Array:
-            return nn.Dense(2 * features, dtype=self.dtype, kernel_init=LECUN, name=name)(y)
+            return nn.Dense(2 * features, dtype=self.dtype, kernel_init=UNIFORM, name=name)(y)
 
         def add(x: jax.Array, y: jax.Array, name: str, layer: int) -> jax.Array:
             y = sample_dropout(y, keys, self.dropout, 2 * number + layer)
@@ -136,7 +140,7 @@ class WeightedDense(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        kernel = self.param("kernel", LECUN, (x.shape[-1], self.features))
+        kernel = self.param("kernel", UNIFORM, (x.shape[-1], self.features))
         bias = self.param("bias", nn.initializers.zeros, (self.features,))
         weight = self.param("weight", nn.initializers.zeros, (self.features,))
         return x @ (kernel * weight).astype(self.dtype) + (bias * weight).astype(self.dtype)
@@ -152,7 +156,7 @@ class Depthwise(nn.Module):
     def __call__(self, x: jax.Array) -> jax.Array:
         features = x.shape[-1]
         # Nine numbers a channel: fan-in is 9.
-        draw = nn.initializers.variance_scaling(1.0, "fan_in", "truncated_normal", in_axis=(0, 1))
+        draw = nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform", in_axis=(0, 1))
         kernel = self.param("kernel", draw, (3, 3, features))
         bias = self.param("bias", nn.initializers.zeros, (features,))
         return self.operations.depthwise(x.astype(self.dtype), kernel, bias)

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from deblur_jax import compiler
 from deblur_jax.models import CriticConfig, GeneratorConfig, critic, generator
 
 
@@ -102,6 +103,11 @@ def moments(recipe: Recipe) -> optax.GradientTransformation:
 
 def init_state(key: jax.Array, recipe: Recipe) -> TrainState:
     """The state before the first step, drawn from a typed PRNG key."""
+    with compiler.on_cpu():
+        return _init_state(key, recipe)
+
+
+def _init_state(key: jax.Array, recipe: Recipe) -> TrainState:
     generator_key, critic_key = jax.random.split(key)
     generator_params = generator.init(generator_key, recipe.generator)
     critic_params = critic.init(critic_key, recipe.critic) if recipe.adversarial else {}
