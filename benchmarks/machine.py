@@ -18,7 +18,7 @@ _REPOSITORY = Path(__file__).resolve().parents[1]
 
 
 def describe() -> dict[str, Any]:
-    """`device`, `device_count`, `versions`, `date` (UTC) and `load_before`.
+    """`device`, `device_count`, `versions`, `commit`, `date` (UTC) and `load_before`.
 
     `load_before` is the number of processes that ran or waited during the last minute, None where
     the system does not tell: a time taken on a busy machine should say so.
@@ -31,6 +31,7 @@ def describe() -> dict[str, Any]:
         "device": device_name(),
         "device_count": jax.device_count(),
         "versions": versions(),
+        "commit": commit(),
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "load_before": load,
     }

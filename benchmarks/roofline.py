@@ -86,12 +86,11 @@ def measure(
     network: Network, *, height: int, width: int, precision: str = "float32", runs: int = 9
 ) -> dict[str, Any]:
     """Measures the ceilings, then a pass; arguments as of `latency.measure`."""
-    commit = machine.commit()
     highest = ceilings.product(precision) | ceilings.copy()
     measures = latency.measure(network, height=height, width=width, precision=precision, runs=runs)
     rows, columns = padded(height, width, network.config)
     measures |= work(network, rows, columns, precision) | highest
-    return measures | {"benchmark": "roofline", "commit": commit} | shares(measures)
+    return measures | {"benchmark": "roofline"} | shares(measures)
 
 
 def sentences(m: dict[str, Any]) -> str:

@@ -200,7 +200,7 @@ def test_exports_that_the_layout_cannot_hold_are_refused(tmp_path, capsys, h5):
     import_weights(h5, "--output", tmp_path / "batch.safetensors")
     capsys.readouterr()
     for name, words in {
-        "default": "networks with generator 'resnet' alone, and this one's is 'unshuffle'",
+        "default": "networks with generator 'resnet' alone, and this one's is 'nafnet'",
         str(tmp_path / "batch.safetensors"): "with norm 'instance' alone",
         str(tmp_path / "resize.safetensors"): "with upsample 'transpose' alone",
         str(tmp_path / "nothing"): "no weights at",

@@ -99,7 +99,7 @@ def write(job: Job, chosen: Sequence[Contender]) -> tuple[Job, dict[str, Any]]:
 
 
 def _benchmark(arguments: argparse.Namespace) -> dict[str, Any]:
-    described = machine.describe() | {"commit": machine.commit()}
+    described = machine.describe()
     with tempfile.TemporaryDirectory(prefix="peers_") as folder:
         asked = job_of(arguments, Path(folder))
         chosen = contenders.chosen(arguments.contenders, asked.part)
