@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from benchmarks.peers.job import Job
 
 Array = NDArray[np.float32]
+GENERATORS = ("resnet", "unshuffle")  # that the other libraries' networks are written for
 
 
 def picture(job: Job) -> Array:
@@ -60,6 +61,7 @@ def write(job: Job, generator: Any, names: Collection[str]) -> None:
     """
     # JAX comes with these; a peer that reads the files above shall not import it.
     from benchmarks.peers import layout
+    from deblur_jax.errors import UsageError
     from deblur_jax.weights import authors
 
     blurred = photograph(job.height, job.width)[None]
@@ -67,6 +69,11 @@ def write(job: Job, generator: Any, names: Collection[str]) -> None:
     if not names:
         return
     config = generator.config.to_dict()
+    if config["generator"] not in GENERATORS:
+        raise UsageError(
+            f"the other libraries' networks are written here for {' and '.join(GENERATORS)}, "
+            f"not for {config['generator']}"
+        )
     (job.folder / "generator.json").write_text(json.dumps(config))
     weights = layout.layers(generator.params)
     if config["generator"] == "resnet":

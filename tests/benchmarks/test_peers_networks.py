@@ -53,6 +53,12 @@ def job(tmp_path: Path) -> Job:
     return Job(tmp_path, RESTORE, "configs/paper.py", None, HEIGHT, WIDTH, 2)
 
 
+def test_a_network_that_the_others_do_not_have_is_named(job: Job) -> None:
+    network = random({"generator": "nafnet", "norm": "none", "width": 4, "blocks": 1})
+    with pytest.raises(UserError, match="for resnet and unshuffle, not for nafnet"):
+        materials.write(job, network, {"torch"})
+
+
 @pytest.fixture(params=NETWORKS)
 def network(request: pytest.FixtureRequest) -> Network:
     return random(NETWORKS[request.param])
