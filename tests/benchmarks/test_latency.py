@@ -129,7 +129,7 @@ def test_the_compiled_program_is_the_network(rng: np.random.Generator) -> None:
     seconds, program, params = latency.compiled(network, x, "float32")
     expected = jax.jit(lambda p, x: models.apply_generator(p, x, SMALL))(network.params, x)
     assert float(jnp.abs(expected - x).max()) > 0.1
-    np.testing.assert_allclose(program(params, x), expected, atol=1e-5)
+    np.testing.assert_allclose(program(params, x), expected, atol=5e-5)
     assert seconds > 0
     _, half, params = latency.compiled(network, x, "bfloat16")
     assert 1e-4 < float(jnp.abs(half(params, x) - expected).max()) < 0.3

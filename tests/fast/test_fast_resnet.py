@@ -87,7 +87,9 @@ def test_elsewhere_it_is_the_plain_network(options, rng) -> None:
     x = rng.uniform(-1, 1, (1, 16, 16, 3)).astype(np.float32)
     dtype = options.get("dtype", jnp.float32)
     expected = models.apply_generator(params, x, config, dtype=dtype)
-    np.testing.assert_array_equal(np.asarray(forward(prepared, x)), np.asarray(expected))
+    # Accelerators normalise in one pass.
+    atol = 0 if options["platform"] == "cpu" else 1e-5
+    np.testing.assert_allclose(forward(prepared, x), expected, atol=atol)
 
 
 def test_a_batch_norm_without_averages_and_the_light_network_stay_plain(rng) -> None:
