@@ -105,6 +105,7 @@ def get_config() -> ConfigDict:
     train.critic_dropout = "own"
     train.pretrain_generator_steps = 0  # steps without the critic at the start
     train.learning_rate = 1e-4  # paper: 1e-4, both networks
+    train.critic_learning_rate = 0.0  # of the critic alone; 0 for the same
     train.schedule = "constant_linear"  # or 'constant', 'cosine'
     train.decay_start = 0.5  # share of the run before the linear decay (paper: 150 of 300 epochs)
     train.decay_every = 1  # steps between changes of the rate (authors' code: an epoch)
@@ -117,7 +118,13 @@ def get_config() -> ConfigDict:
     train.precision = "float32"  # of the convolutions; or 'bfloat16'
     train.log_every = 100  # steps
     train.checkpoint_every = 1000  # steps
-    train.keep_checkpoints = 3
+    train.checkpoint_minutes = 30.0  # also after so much time without one; 0 for never
+    train.keep_checkpoints = 3  # the latest
+    train.keep_best = 1  # and those with the best PSNR on data.validation
+    # Steps in a row with a loss or gradient that is not finite before the run goes back to the last
+    # checkpoint, with other data; and how often it does that before it stops.
+    train.most_left_out = 10
+    train.most_returns = 3
     train.images_every = 1000  # steps between pictures in TensorBoard; 0 for none
     train.validate_every = 1000  # steps between scores on data.validation
 

@@ -45,6 +45,15 @@ def replicate(tree: Any) -> Any:
     return jax.tree.map(spread, tree)
 
 
+def savable(tree: Any) -> Any:
+    """What `pmap` gave the same to all devices, as it can be saved: numbers, or global arrays.
+
+    Among several processes its results belong to each of them alone, which Orbax refuses.
+    """
+    numbers = jax.tree.map(np.asarray, tree)
+    return numbers if jax.process_count() == 1 else replicate(numbers)
+
+
 def positions(batch_size: int) -> np.ndarray:
     """The places in a slice that each of this process' devices works on, uint32[devices, share]."""
     share = batch_size // jax.device_count()

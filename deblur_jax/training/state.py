@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import optax
 
 from deblur_jax.models import CriticConfig, GeneratorConfig, critic, generator
+from deblur_jax.training.health import healthy
 
 
 class TrainState(NamedTuple):
@@ -19,6 +20,7 @@ class TrainState(NamedTuple):
       average: exponential moving average of the generator's parameters.
       batch_stats: moving averages of the generator's batch norms, {} without them.
       generator_moments, critic_moments: Adam's.
+      health: counts of steps that were left out, see `health`.
     """
 
     step: jax.Array
@@ -28,6 +30,7 @@ class TrainState(NamedTuple):
     batch_stats: Any
     generator_moments: Any
     critic_moments: Any
+    health: Any = ()
 
 
 class Recipe(NamedTuple):
@@ -36,6 +39,7 @@ class Recipe(NamedTuple):
     Attributes:
       generator, critic: shapes of the networks.
       learning_rate: step (int32 scalar) to rate, for both networks.
+      critic_learning_rate: the same for the critic alone, or None.
       adam_b1, adam_b2: Adam's decays (DeblurGAN: 0.5 and 0.999).
       weight_decay: decoupled, on the generator (AdamW's; 0 in the paper).
       clip_norm: largest global norm of the generator's gradient; 0 for no limit.
@@ -56,6 +60,7 @@ class Recipe(NamedTuple):
       average_decay: of the moving average of parameters; 0 keeps the newest.
       dtype: of the convolutions, float32 or bfloat16.
       seed: of dropout and alpha.
+      most_left_out: steps left out in a row that stop all further ones, as in `health.settle`.
       features: pictures to features for the perceptual loss, or None.
     """
 
@@ -82,6 +87,8 @@ class Recipe(NamedTuple):
     average_decay: float = 0.0
     dtype: Any = jnp.float32
     seed: int = 0
+    critic_learning_rate: Callable[[jax.Array], jax.Array] | None = None
+    most_left_out: int = 0
     features: Callable[[jax.Array], jax.Array] | None = None
 
     @property
@@ -115,4 +122,5 @@ def init_state(key: jax.Array, recipe: Recipe) -> TrainState:
         batch_stats=generator.init_stats(recipe.generator),
         generator_moments=adam.init(generator_params),
         critic_moments=adam.init(critic_params),
+        health=healthy(),
     )

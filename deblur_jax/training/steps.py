@@ -12,7 +12,7 @@ import optax
 
 from deblur_jax import compiler, fast, losses
 from deblur_jax.models import critic, generator
-from deblur_jax.training import guards, parallel
+from deblur_jax.training import guards, health, parallel
 from deblur_jax.training.state import Recipe, TrainState, moments
 from deblur_jax.training.terms import generator_terms
 
@@ -116,8 +116,9 @@ def critic_step(
     gradients, scalars = parallel.mean((gradients, scalars), axis)
     scalars["gradient_norm/critic"] = optax.global_norm(gradients)
     updates, critic_moments = moments(recipe).update(gradients, state.critic_moments)
-    rate = recipe.learning_rate(state.step)
+    rate = (recipe.critic_learning_rate or recipe.learning_rate)(state.step)
     params = jax.tree.map(lambda p, u: p - rate * u, state.critic, updates)
+    scalars["parameter_norm/critic"] = optax.global_norm(params)
     return state._replace(critic=params, critic_moments=critic_moments), scalars
 
 
@@ -185,6 +186,7 @@ def generator_step(
     params = jax.tree.map(
         lambda p, u: p - rate * (u + recipe.weight_decay * p), state.generator, updates
     )
+    scalars["parameter_norm/generator"] = optax.global_norm(params)
     average = state.average
     if recipe.average_decay:
         # Early on the average follows faster, or it would long remember the first draw.
@@ -214,7 +216,10 @@ def train_step(
     axis: str | None = None,
     pretrain: bool = False,
 ) -> tuple[TrainState, Scalars]:
-    """The critic's updates and the generator's.
+    """The critic's updates and the generator's, all of them or none.
+
+    A step with a loss, a gradient or a parameter that is not finite leaves the state as it was but
+    for the step's number and `health`.
 
     Args:
       state: the run's state.
@@ -228,11 +233,21 @@ def train_step(
     Returns:
       The state one step on, and the scalars of the last updates.
     """
+    new, scalars, bits = _updates(state, batch, recipe, axis, pretrain)
+    state = health.settle(state, new, bits, most_in_a_row=recipe.most_left_out)
+    return state, scalars | health.scalars(state)
+
+
+def _updates(
+    state: TrainState, batch: Batch, recipe: Recipe, axis: str | None, pretrain: bool
+) -> tuple[TrainState, Scalars, jax.Array]:
+    """A step's updates, good or bad; also says what is wrong with them, as `health.cause`."""
     own = jax.tree.map(lambda x: x[0], batch)
     if pretrain or not recipe.adversarial:
         alone = recipe._replace(adversarial_weight=0.0)
         state, scalars = generator_step(state, own, recipe=alone, axis=axis)
-        return state, (_absent_critic() if recipe.adversarial else {}) | scalars
+        absent = _absent_critic(state) if recipe.adversarial else {}
+        return state, absent | scalars, health.cause(scalars)
 
     # The critic's matrix products are as fast in a loop, and there they are compiled once.
     unroll = compiler.loops_are_slow() and fast.choose_operations().convolution is None
@@ -258,10 +273,12 @@ def train_step(
         ahead = jax.vmap(restored_part)(parts) if compiler.loops_are_slow() else None
         state, history = jax.lax.scan(fresh_update, state, (parts, ahead), unroll=unroll)
     state, scalars = generator_step(state, own, recipe=recipe, axis=axis)
-    return state, jax.tree.map(lambda x: x[-1], history) | scalars
+    bits = health.cause(history) | health.cause(scalars)
+    return state, jax.tree.map(lambda x: x[-1], history) | scalars, bits
 
 
-def _absent_critic() -> Scalars:
+def _absent_critic(state: TrainState) -> Scalars:
     """The critic's scalars while only the generator is trained: each line has every loss."""
     names = ("loss/critic", "loss/critic_wasserstein", "loss/gradient_penalty", "loss/adversarial")
-    return {name: jnp.zeros(()) for name in (*names, "gradient_norm/critic")}
+    scalars = {name: jnp.zeros(()) for name in (*names, "gradient_norm/critic")}
+    return scalars | {"parameter_norm/critic": optax.global_norm(state.critic)}
