@@ -97,6 +97,8 @@ def get_config() -> ConfigDict:
     train.start_critic_from = ""  # the same of a critic: a file, a workdir
     train.steps = 630_900  # generator updates; paper: 300 epochs of GoPro's 2103 pairs
     train.batch_size = 1  # pairs per update, over all devices (paper: 1)
+    train.accumulate = 1  # parts that a device's share is computed in, one after the other
+    train.remat = False  # compute residual blocks again for the gradient, which saves memory
     train.critic_steps = 5  # critic updates before each generator update (paper: 5)
     train.critic_data = "fresh"  # 'fresh' slices for each update, or the 'same' (authors' code)
     train.critic_batches = "separate"  # 'joint': restored, sharp, mixed in one pass (batch norm)

@@ -65,10 +65,12 @@ class Operations(NamedTuple):
       convolution: computes what `lax.conv_general_dilated` does, in the layers whose gradients a
         backend may be slow at; None for that itself.
       instance_norm: (x, epsilon) to x normalised.
+      remat: of residual blocks only the input is kept for the gradient, the rest computed again.
     """
 
     convolution: Callable[..., jax.Array] | None = None
     instance_norm: Callable[[jax.Array, float], jax.Array] = instance_norm
+    remat: bool = False
 
 
 PLAIN = Operations()

@@ -61,6 +61,12 @@ class Feed:
                 f"train.batch_size is {self.batch_size}, "
                 f"which {devices} devices cannot share evenly"
             )
+        share = self.batch_size // devices
+        if share % recipe.accumulate:
+            raise UsageError(
+                f"train.accumulate is {recipe.accumulate}: each device's share of train.batch_size "
+                f"is {share} pairs, which do not divide into so many parts"
+            )
 
     def place(self) -> str | None:
         """Puts the pairs on the devices; a sentence says why where they do not fit."""

@@ -184,6 +184,7 @@ class _Run:
         self._writers, self._report, self._about = writers, report, about
         self._last = config.train.steps
         self._saved_at = time.monotonic()
+        self._agreed = 0  # among several processes: the signal that one of them got
 
     def go(self, place: Place, signals: Signals, console: Console, tracing: Profile) -> int:
         """Makes all steps from a place on; returns the exit code."""
@@ -195,7 +196,7 @@ class _Run:
         if place.unlogged is not None:
             place = self._boundary(place, place.unlogged)
         pretrain = resume.pretrain_steps(self._config)
-        while place.done < self._last and not signals.caught:
+        while place.done < self._last and not self._caught():
             alone = place.done < pretrain
             place = self._phase(place, min(pretrain, self._last) if alone else self._last, alone)
         tracing.close()
@@ -203,7 +204,7 @@ class _Run:
 
     def _end(self, place: Place) -> int:
         """Saves the last state, says how it ended, and gives the exit code."""
-        done, caught = place.done, self._signals.caught
+        done, caught = place.done, self._caught()
         if int(place.state.health["in_a_row"]) and done < self._last:
             kept = self._checkpoints.latest() or 0
             words = f"steps are being left out since: going on from step {kept} then"
@@ -234,10 +235,11 @@ class _Run:
         """Steps of one kind up to `stop`, or until the run goes back or a signal comes."""
         train = self._config.train
         advance = self._feed.phase(place.done, stop, place.sample, alone)
+        place = place._replace(state=parallel.unplaced(place.state))
         self._report.start(place.done)
         start, pace = place.done, math.inf
         blocking = self._feed.on_device or jax.process_count() > 1
-        while place.done < stop and not self._signals.caught:
+        while place.done < stop and not self._caught():
             count = self._count(place.done, start, stop, pace)
             begun = time.perf_counter()
             state, scalars = advance(place.state, count)
@@ -271,8 +273,12 @@ class _Run:
         if jax.process_count() == 1:
             return pace, timed
         caught, pace, late = hosts.largest([self._signals.caught, pace, timed])
-        self._signals.caught = int(caught)
+        self._agreed = int(caught)
         return pace, bool(late)
+
+    def _caught(self) -> int:
+        """The signal to end at: what this process got, or what all of them have agreed on."""
+        return self._signals.caught if jax.process_count() == 1 else self._agreed
 
     def _count(self, done: int, start: int, stop: int, pace: float) -> int:
         """Steps to make at once: up to the next one that is logged or saved, but not for long."""

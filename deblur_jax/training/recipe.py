@@ -72,6 +72,7 @@ def make_recipe(config: Any) -> Recipe:
         ("keep_best", 0),
         ("checkpoint_minutes", 0),
         ("critic_learning_rate", 0),
+        ("accumulate", 1),
         ("most_left_out", 1),
         ("most_returns", 0),
     ):
@@ -85,6 +86,10 @@ def make_recipe(config: Any) -> Recipe:
         )
     generator = generator_config(config)
     _check_crop(config.data.crop, generator)
+    if train.remat and generator.generator != "resnet":
+        raise UsageError(
+            f"train.remat is for model.generator 'resnet', not {generator.generator!r}"
+        )
     dtype = PRECISIONS[train.precision]
 
     def schedule(rate: float) -> Callable[[jax.Array], jax.Array]:
@@ -103,6 +108,8 @@ def make_recipe(config: Any) -> Recipe:
         critic=critic_config(config),
         learning_rate=schedule(train.learning_rate),
         critic_learning_rate=schedule(critic_rate) if critic_rate else None,
+        accumulate=train.accumulate,
+        remat=train.remat,
         most_left_out=train.most_left_out,
         adam_b1=train.adam_b1,
         adam_b2=train.adam_b2,

@@ -60,6 +60,8 @@ class Recipe(NamedTuple):
       average_decay: of the moving average of parameters; 0 keeps the newest.
       dtype: of the convolutions, float32 or bfloat16.
       seed: of dropout and alpha.
+      accumulate: parts that a device's batch is computed in, one after the other.
+      remat: computes residual blocks again for the gradient instead of keeping what they made.
       most_left_out: steps left out in a row that stop all further ones, as in `health.settle`.
       features: pictures to features for the perceptual loss, or None.
     """
@@ -88,6 +90,8 @@ class Recipe(NamedTuple):
     dtype: Any = jnp.float32
     seed: int = 0
     critic_learning_rate: Callable[[jax.Array], jax.Array] | None = None
+    accumulate: int = 1
+    remat: bool = False
     most_left_out: int = 0
     features: Callable[[jax.Array], jax.Array] | None = None
 

@@ -12,7 +12,7 @@ import optax
 
 from deblur_jax import compiler, fast, losses
 from deblur_jax.models import critic, generator
-from deblur_jax.training import guards, health, parallel
+from deblur_jax.training import accumulation, guards, health, parallel
 from deblur_jax.training.state import Recipe, TrainState, moments
 from deblur_jax.training.terms import generator_terms
 
@@ -52,7 +52,7 @@ def restore(
         keys=None if purpose is None else sample_keys(recipe.seed, purpose, batch["index"]),
         dtype=recipe.dtype,
         axis_name=axis,
-        operations=fast.choose_operations(),
+        operations=fast.choose_operations()._replace(remat=recipe.remat),
     )
 
 
@@ -80,15 +80,19 @@ def critic_step(
     """
     if restored is None:
         restored = restore_for_critic(state, batch, recipe, axis)
-    fake = jax.lax.stop_gradient(restored)
     alpha = _alphas(recipe, batch["index"], draw, axis)
+    data = {
+        "fake": jax.lax.stop_gradient(restored),
+        "sharp": batch["sharp"],
+        "alpha": jnp.broadcast_to(alpha, batch["index"].shape),
+    }
     operations = fast.choose_operations()
 
-    def loss(params: Any) -> tuple[jax.Array, Scalars]:
+    def loss(params: Any, data: Any) -> tuple[jax.Array, Scalars]:
+        fake, sharp, alpha = data["fake"], data["sharp"], data["alpha"]
         score = lambda x: critic.apply(  # noqa: E731
             params, x, recipe.critic, dtype=recipe.dtype, axis_name=axis, operations=operations
         )
-        sharp = batch["sharp"]
         if recipe.critic_batches == "joint":
             # Whatever is scored, scores come from one pass over restored, sharp and mixed pictures.
             together = lambda x: jnp.split(score(jnp.concatenate([fake, sharp, x])), 3)  # noqa: E731
@@ -112,7 +116,9 @@ def critic_step(
             "loss/gradient_penalty": penalty,
         }
 
-    gradients, scalars = jax.grad(loss, has_aux=True)(parallel.varying(state.critic, axis))
+    gradients, scalars = accumulation.gradients(
+        loss, parallel.varying(state.critic, axis), data, recipe.accumulate, axis
+    )
     gradients, scalars = parallel.mean((gradients, scalars), axis)
     scalars["gradient_norm/critic"] = optax.global_norm(gradients)
     updates, critic_moments = moments(recipe).update(gradients, state.critic_moments)
@@ -127,7 +133,11 @@ def restore_for_critic(
 ) -> jax.Array:
     """What the critic is to tell from the sharp pictures; no averages are moved by it."""
     purpose = _MASKS[recipe.critic_dropout]
-    return restore(state.generator, state, batch, recipe, purpose, axis)[0]
+    return accumulation.in_parts(
+        lambda part: restore(state.generator, state, part, recipe, purpose, axis)[0],
+        batch,
+        recipe.accumulate,
+    )
 
 
 def _alphas(recipe: Recipe, index: jax.Array, draw: int | jax.Array, axis: str | None) -> jax.Array:
@@ -169,12 +179,18 @@ def generator_step(
       The state one step on, and scalars: each loss, `psnr` of restored and blurred crops in dB, the
       guards, the gradient's norm, the learning rate.
     """
-    gradients, (scalars, restored, batch_stats) = jax.grad(generator_loss, has_aux=True)(
-        parallel.varying(state.generator, axis), state, batch, recipe, axis
+
+    def loss(params: Any, part: Batch) -> tuple[jax.Array, tuple[Scalars, Any]]:
+        total, (scalars, restored, batch_stats) = generator_loss(params, state, part, recipe, axis)
+        restored = jax.lax.stop_gradient(restored)
+        scalars["psnr/restored"] = _psnr(restored, part["sharp"])
+        scalars["psnr/blurred"] = _psnr(part["blurred"], part["sharp"])
+        scalars |= guards.measure(restored, part["blurred"])
+        return total, (scalars, batch_stats)
+
+    gradients, (scalars, batch_stats) = accumulation.gradients(
+        loss, parallel.varying(state.generator, axis), batch, recipe.accumulate, axis
     )
-    scalars["psnr/restored"] = _psnr(restored, batch["sharp"])
-    scalars["psnr/blurred"] = _psnr(batch["blurred"], batch["sharp"])
-    scalars |= guards.measure(restored, batch["blurred"])
     gradients, scalars, batch_stats = parallel.mean((gradients, scalars, batch_stats), axis)
     norm = optax.global_norm(gradients)
     rate = recipe.learning_rate(state.step)
