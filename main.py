@@ -20,6 +20,13 @@ _MODE = flags.DEFINE_enum(
     "What to do; prepare decodes and makes the training pairs and shows them, calibrate weighs the "
     "terms of the generator's loss.",
 )
+_PROFILE = flags.DEFINE_bool("profile", False, "Leave a trace of a few steps in the workdir.")
+# SLURM, Open MPI and TPU slices are found without them; see docs/launching.md.
+_COORDINATOR = flags.DEFINE_string(
+    "coordinator", "", "host:port of the first of several processes."
+)
+_PROCESSES = flags.DEFINE_integer("processes", 0, "How many processes train together.")
+_PROCESS_ID = flags.DEFINE_integer("process-id", -1, "Number of this one, from 0 on.")
 
 
 def parse_flags(argv: list[str]) -> list[str]:
@@ -47,12 +54,14 @@ def main(argv: list[str]) -> int:
     from deblur_jax.data.overview import prepare_run
     from deblur_jax.evaluation.run import evaluate_run
     from deblur_jax.quiet import quiet_libraries
+    from deblur_jax.training import hosts
     from deblur_jax.training.calibrate import calibrate_run
     from deblur_jax.training.loop import train
 
     try:
         if not flags.FLAGS["verbosity"].present:
             quiet_libraries()
+        hosts.join(_COORDINATOR.value, _PROCESSES.value, _PROCESS_ID.value)
         enable_compilation_cache()
         code = 0
         if _MODE.value == "prepare":
@@ -60,8 +69,8 @@ def main(argv: list[str]) -> int:
         if _MODE.value == "calibrate":
             calibrate_run(_CONFIG.value, _WORKDIR.value)
         if _MODE.value in ("train", "train_and_evaluate"):
-            code = train(_CONFIG.value, _WORKDIR.value)
-        if _MODE.value in ("evaluate", "train_and_evaluate") and code == 0:
+            code = train(_CONFIG.value, _WORKDIR.value, profile=_PROFILE.value)
+        if _MODE.value in ("evaluate", "train_and_evaluate") and code == 0 and hosts.first():
             code = 1 if "failed" in evaluate_run(_CONFIG.value, _WORKDIR.value) else 0
     except UserError as error:
         print(f"main.py: {error}", file=sys.stderr)

@@ -101,6 +101,8 @@ def get_config() -> ConfigDict:
     train.start_critic_from = ""  # the same of a critic: a file, a workdir
     train.steps = 630_900  # generator updates; paper: 300 epochs of GoPro's 2103 pairs
     train.batch_size = 1  # pairs per update, over all devices (paper: 1)
+    train.accumulate = 1  # parts that a device's share is computed in, one after the other
+    train.remat = False  # compute residual blocks again for the gradient, which saves memory
     train.critic_steps = 5  # critic updates before each generator update (paper: 5)
     train.critic_data = "fresh"  # 'fresh' slices for each update, or the 'same' (authors' code)
     train.critic_batches = "separate"  # 'joint': restored, sharp, mixed in one pass (batch norm)
@@ -109,6 +111,7 @@ def get_config() -> ConfigDict:
     train.critic_dropout = "own"
     train.pretrain_generator_steps = 0  # steps without the critic at the start
     train.learning_rate = 1e-4  # paper: 1e-4, both networks
+    train.critic_learning_rate = 0.0  # of the critic alone; 0 for the same
     train.schedule = "constant_linear"  # or 'constant', 'cosine'
     train.decay_start = 0.5  # share of the run before the linear decay (paper: 150 of 300 epochs)
     train.decay_every = 1  # steps between changes of the rate (authors' code: an epoch)
@@ -121,7 +124,13 @@ def get_config() -> ConfigDict:
     train.precision = "float32"  # of the convolutions; or 'bfloat16'
     train.log_every = 100  # steps
     train.checkpoint_every = 1000  # steps
-    train.keep_checkpoints = 3
+    train.checkpoint_minutes = 30.0  # also after so much time without one; 0 for never
+    train.keep_checkpoints = 3  # the latest
+    train.keep_best = 1  # and those with the best PSNR on data.validation
+    # Steps in a row with a loss or gradient that is not finite before the run goes back to the last
+    # checkpoint, with other data; and how often it does that before it stops.
+    train.most_left_out = 10
+    train.most_returns = 3
     train.images_every = 1000  # steps between pictures in TensorBoard; 0 for none
     train.validate_every = 1000  # steps between scores on data.validation
 

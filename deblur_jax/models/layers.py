@@ -173,12 +173,14 @@ class Operations(NamedTuple):
       depthwise: (x, kernel, bias) to x with each channel convolved.
       unroll: whether blocks with stacked parameters stand one after the other in the program. A
         loop over them compiles in a fraction of the time; on a CPU a pass takes a fifth longer.
+      remat: of residual blocks only the input is kept for the gradient, the rest computed again.
     """
 
     convolution: Callable[..., jax.Array] | None = None
     instance_norm: Callable[[jax.Array, float], jax.Array] = instance_norm
     depthwise: Callable[[jax.Array, jax.Array, jax.Array], jax.Array] = depthwise
     unroll: bool = True
+    remat: bool = False
 
 
 PLAIN = Operations()

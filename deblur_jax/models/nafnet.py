@@ -61,7 +61,7 @@ class Nafnet(nn.Module):
                 return y
             # Parameters are stacked, so that a loop can be compiled instead of `count` blocks.
             scanned = nn.scan(
-                Block,
+                nn.remat(Block, prevent_cse=False) if self.operations.remat else Block,
                 variable_axes={"params": 0},
                 split_rngs={"params": True},
                 in_axes=(0, nn.broadcast),

@@ -63,12 +63,19 @@ class Resnet(nn.Module):
         for i, factor in enumerate((2, 4)):
             down = layer(factor * c.width, 3, f"down_{i}", stride=2, padding=down_padding)
             y = norm_relu(down(y))
-        for i in range(c.blocks):
+
+        def block(module: nn.Module, y: jax.Array, keys: jax.Array | None, i: int) -> jax.Array:
+            del module  # the layers find it by themselves
             z = norm_relu(layer(4 * c.width, 3, f"block_{i}_a")(reflect_pad(y, 1)))
             z = sample_dropout(z, keys, c.dropout, layer=i)
             if c.block_convolutions == 2:
                 z = norm(layer(4 * c.width, 3, f"block_{i}_b")(reflect_pad(z, 1)))
-            y = y + z
+            return y + z
+
+        if self.operations.remat:
+            block = nn.remat(block, static_argnums=(3,))
+        for i in range(c.blocks):
+            y = block(self, y, keys, i)
         for i, factor in enumerate((2, 1)):
             # Of the transposed layers and the last a backend may be slow at the gradients.
             up = Upsample(factor * c.width, c.upsample, self.dtype, c.init, quick, name=f"up_{i}")

@@ -18,8 +18,8 @@ from deblur_jax.errors import UsageError
 from deblur_jax.training import steps
 from deblur_jax.training.balance import RESULT, proposal, setting, summary
 from deblur_jax.training.feed import Feed
-from deblur_jax.training.loop import check_workdir
 from deblur_jax.training.recipe import make_recipe
+from deblur_jax.training.resume import check_workdir, restore
 from deblur_jax.training.start import start_state
 from deblur_jax.training.state import Recipe, TrainState, init_state
 from deblur_jax.training.terms import generator_terms
@@ -98,7 +98,7 @@ def _state(config: Any, recipe: Recipe, workdir: Path) -> tuple[TrainState, int]
             return start_state(config, recipe), 0
         check_workdir(workdir, config)
         state = init_state(jax.random.key(config.seed), recipe)
-        return TrainState(**checkpoints.restore(step, state._asdict())), step
+        return restore(checkpoints, step, state).state, step
     finally:
         checkpoints.close()
 

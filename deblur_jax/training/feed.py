@@ -4,6 +4,7 @@ Either way the step sees float32[S, B, crop, crop, 3] with the samples' global n
 numbers decide everything else; see `deblur_jax.data.sampling`.
 """
 
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from itertools import islice
@@ -53,11 +54,18 @@ class Feed:
         self._window = self._augmentation.window(self._crop)
         self._data = data
         self._resident: Any = None
+        self.waited = 0.0  # seconds that this process has waited for the host's batches
         devices = jax.device_count()
         if self.batch_size % devices:
             raise UsageError(
                 f"train.batch_size is {self.batch_size}, "
                 f"which {devices} devices cannot share evenly"
+            )
+        share = self.batch_size // devices
+        if share % recipe.accumulate:
+            raise UsageError(
+                f"train.accumulate is {recipe.accumulate}: each device's share of train.batch_size "
+                f"is {share} pairs, which do not divide into so many parts"
             )
 
     def place(self) -> str | None:
@@ -230,12 +238,22 @@ class Feed:
         sharding = NamedSharding(mesh, PartitionSpec(parallel.AXIS))
         local = jax.local_device_count()
         waiting: deque[Any] = deque()
-        for batch in batches:
+        for batch in self._timed(batches):
             split = jax.tree.map(lambda x: _by_device(x, local), batch)
             waiting.append(jax.device_put(split, sharding))
             if len(waiting) > AHEAD:
                 yield waiting.popleft()
         yield from waiting
+
+    def _timed(self, batches: Iterator[Any]) -> Iterator[Any]:
+        """The same batches; `waited` grows by the time that each of them took to come."""
+        while True:
+            begun = time.perf_counter()
+            batch = next(batches, None)
+            self.waited += time.perf_counter() - begun
+            if batch is None:
+                return
+            yield batch
 
     def take(self, count: int, first: int, most: int | None = None) -> Iterator[steps.Batch]:
         """Batches of one slice each, for what looks at samples without training on them.

@@ -30,6 +30,12 @@ CLIPPED_LIMIT = 0.2  # share of values
 # below 64 much of a grid goes unseen.
 GRID_LIMIT = 12.0  # dB
 
+# Of the critic's loss and of its distance between restored and sharp pictures. A critic whose
+# gradient has norm 1, as the penalty wants it, cannot tell two pictures further apart than their
+# Euclidean distance, which for 256x256 pixels in [-1, 1] that differ by a third is 150, and by all
+# of their range 890. Users of the authors' code saw -20000.
+CRITIC_LIMIT = 1000.0
+
 # A value that is black or white once it is saved in 8 bits.
 _CLIPPED = 1 - 0.5 / GREY_LEVELS
 _BLOCK, _SMALLEST = 64, 16  # pixels, side of the blocks whose spectra are averaged
@@ -196,6 +202,19 @@ def _beyond(values: Mapping[str, float]) -> dict[str, str]:
     return said
 
 
+def _critic(values: Mapping[str, float]) -> dict[str, str]:
+    """What there is to say of a critic that has exploded."""
+    names = ("loss/critic_wasserstein", "loss/critic")
+    name = max(names, key=lambda name: abs(values.get(name) or 0.0))
+    value = values.get(name) or 0.0
+    if abs(value) <= CRITIC_LIMIT:
+        return {}
+    return {
+        "critic": f"the critic explodes: {name} is {value:.4g} (limit {CRITIC_LIMIT:g} either "
+        "way); a lower train.critic_learning_rate or a higher loss.gradient_penalty_weight holds it"
+    }
+
+
 class Watch:
     """Turns the lines of a run's log into warnings, few enough to be read.
 
@@ -211,9 +230,10 @@ class Watch:
 
     def look(self, step: int, values: Mapping[str, float]) -> list[str]:
         """Takes the next line's step and values; returns sentences as `warnings` does."""
-        if step <= QUIET_STEPS:
-            return []
-        beyond = _beyond(values)
+        beyond = _critic(values)
+        self._before |= set(beyond)  # one line is enough
+        if step > QUIET_STEPS:
+            beyond |= _beyond(values)
         due = [name for name in beyond if name in self._before - self._warned]
         self._before = set(beyond)
         self._warned = (self._warned & self._before) | set(due)

@@ -45,6 +45,24 @@ def replicate(tree: Any) -> Any:
     return jax.tree.map(spread, tree)
 
 
+def savable(tree: Any) -> Any:
+    """What `pmap` gave the same to all devices, as it can be saved: numbers, or global arrays.
+
+    Among several processes its results belong to each of them alone, which Orbax refuses.
+    """
+    numbers = jax.tree.map(np.asarray, tree)
+    return numbers if jax.process_count() == 1 else replicate(numbers)
+
+
+def unplaced(tree: Any) -> Any:
+    """The arrays as `pmap_step` may be given them first: numbers, where processes are several.
+
+    There `pmap` spreads an array that lies on one device, and deletes it as it was donated, though
+    its copy on that device is the same memory (jax 0.10.2).
+    """
+    return tree if jax.process_count() == 1 else jax.tree.map(np.asarray, tree)
+
+
 def positions(batch_size: int) -> np.ndarray:
     """The places in a slice that each of this process' devices works on, uint32[devices, share]."""
     share = batch_size // jax.device_count()

@@ -68,6 +68,13 @@ def make_recipe(config: Any) -> Recipe:
         ("log_every", 1),
         ("checkpoint_every", 1),
         ("decay_every", 1),
+        ("keep_checkpoints", 1),
+        ("keep_best", 0),
+        ("checkpoint_minutes", 0),
+        ("critic_learning_rate", 0),
+        ("accumulate", 1),
+        ("most_left_out", 1),
+        ("most_returns", 0),
     ):
         if train[name] < least:
             raise UsageError(f"train.{name} is {train[name]}; it must be at least {least}")
@@ -79,18 +86,29 @@ def make_recipe(config: Any) -> Recipe:
         )
     generator = generator_config(config)
     _check_crop(config.data.crop, generator)
+    if train.remat and generator.generator == "unshuffle":
+        raise UsageError("train.remat is for model.generator 'resnet' and 'nafnet'")
     dtype = PRECISIONS[train.precision]
-    return Recipe(
-        generator=generator,
-        critic=critic_config(config),
-        learning_rate=learning_rate(
+
+    def schedule(rate: float) -> Callable[[jax.Array], jax.Array]:
+        return learning_rate(
             train.schedule,
-            train.learning_rate,
+            rate,
             train.steps,
             warmup_steps=train.warmup_steps,
             decay_start=train.decay_start,
             decay_every=train.decay_every,
-        ),
+        )
+
+    critic_rate = train.critic_learning_rate
+    return Recipe(
+        generator=generator,
+        critic=critic_config(config),
+        learning_rate=schedule(train.learning_rate),
+        critic_learning_rate=schedule(critic_rate) if critic_rate else None,
+        accumulate=train.accumulate,
+        remat=train.remat,
+        most_left_out=train.most_left_out,
         adam_b1=train.adam_b1,
         adam_b2=train.adam_b2,
         weight_decay=train.weight_decay,

@@ -9,6 +9,7 @@ import optax
 
 from deblur_jax import compiler
 from deblur_jax.models import CriticConfig, GeneratorConfig, critic, generator
+from deblur_jax.training.health import healthy
 
 
 class TrainState(NamedTuple):
@@ -20,6 +21,7 @@ class TrainState(NamedTuple):
       average: exponential moving average of the generator's parameters.
       batch_stats: moving averages of the generator's batch norms, {} without them.
       generator_moments, critic_moments: Adam's.
+      health: counts of steps that were left out, see `health`.
     """
 
     step: jax.Array
@@ -29,6 +31,7 @@ class TrainState(NamedTuple):
     batch_stats: Any
     generator_moments: Any
     critic_moments: Any
+    health: Any = ()
 
 
 class Recipe(NamedTuple):
@@ -37,6 +40,7 @@ class Recipe(NamedTuple):
     Attributes:
       generator, critic: shapes of the networks.
       learning_rate: step (int32 scalar) to rate, for both networks.
+      critic_learning_rate: the same for the critic alone, or None.
       adam_b1, adam_b2: Adam's decays (DeblurGAN: 0.5 and 0.999).
       weight_decay: decoupled, on the generator (AdamW's; 0 in the paper).
       clip_norm: largest global norm of the generator's gradient; 0 for no limit.
@@ -57,6 +61,9 @@ class Recipe(NamedTuple):
       average_decay: of the moving average of parameters; 0 keeps the newest.
       dtype: of the convolutions, float32 or bfloat16.
       seed: of dropout and alpha.
+      accumulate: parts that a device's batch is computed in, one after the other.
+      remat: computes residual blocks again for the gradient instead of keeping what they made.
+      most_left_out: steps left out in a row that stop all further ones, as in `health.settle`.
       features: pictures to features for the perceptual loss, or None.
     """
 
@@ -83,6 +90,10 @@ class Recipe(NamedTuple):
     average_decay: float = 0.0
     dtype: Any = jnp.float32
     seed: int = 0
+    critic_learning_rate: Callable[[jax.Array], jax.Array] | None = None
+    accumulate: int = 1
+    remat: bool = False
+    most_left_out: int = 0
     features: Callable[[jax.Array], jax.Array] | None = None
 
     @property
@@ -121,4 +132,5 @@ def _init_state(key: jax.Array, recipe: Recipe) -> TrainState:
         batch_stats=generator.init_stats(recipe.generator),
         generator_moments=adam.init(generator_params),
         critic_moments=adam.init(critic_params),
+        health=healthy(),
     )

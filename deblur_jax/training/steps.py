@@ -12,7 +12,7 @@ import optax
 
 from deblur_jax import compiler, fast, losses
 from deblur_jax.models import critic, generator
-from deblur_jax.training import guards, parallel
+from deblur_jax.training import accumulation, guards, health, parallel
 from deblur_jax.training.state import Recipe, TrainState, moments
 from deblur_jax.training.terms import generator_terms
 
@@ -52,7 +52,7 @@ def restore(
         keys=None if purpose is None else sample_keys(recipe.seed, purpose, batch["index"]),
         dtype=recipe.dtype,
         axis_name=axis,
-        operations=fast.choose_operations(),
+        operations=fast.choose_operations()._replace(remat=recipe.remat),
     )
 
 
@@ -80,15 +80,19 @@ def critic_step(
     """
     if restored is None:
         restored = restore_for_critic(state, batch, recipe, axis)
-    fake = jax.lax.stop_gradient(restored)
     alpha = _alphas(recipe, batch["index"], draw, axis)
+    data = {
+        "fake": jax.lax.stop_gradient(restored),
+        "sharp": batch["sharp"],
+        "alpha": jnp.broadcast_to(alpha, batch["index"].shape),
+    }
     operations = fast.choose_operations()
 
-    def loss(params: Any) -> tuple[jax.Array, Scalars]:
+    def loss(params: Any, data: Any) -> tuple[jax.Array, Scalars]:
+        fake, sharp, alpha = data["fake"], data["sharp"], data["alpha"]
         score = lambda x: critic.apply(  # noqa: E731
             params, x, recipe.critic, dtype=recipe.dtype, axis_name=axis, operations=operations
         )
-        sharp = batch["sharp"]
         if recipe.critic_batches == "joint":
             # Whatever is scored, scores come from one pass over restored, sharp and mixed pictures.
             together = lambda x: jnp.split(score(jnp.concatenate([fake, sharp, x])), 3)  # noqa: E731
@@ -112,12 +116,15 @@ def critic_step(
             "loss/gradient_penalty": penalty,
         }
 
-    gradients, scalars = jax.grad(loss, has_aux=True)(parallel.varying(state.critic, axis))
+    gradients, scalars = accumulation.gradients(
+        loss, parallel.varying(state.critic, axis), data, recipe.accumulate, axis
+    )
     gradients, scalars = parallel.mean((gradients, scalars), axis)
     scalars["gradient_norm/critic"] = optax.global_norm(gradients)
     updates, critic_moments = moments(recipe).update(gradients, state.critic_moments)
-    rate = recipe.learning_rate(state.step)
+    rate = (recipe.critic_learning_rate or recipe.learning_rate)(state.step)
     params = jax.tree.map(lambda p, u: p - rate * u, state.critic, updates)
+    scalars["parameter_norm/critic"] = optax.global_norm(params)
     return state._replace(critic=params, critic_moments=critic_moments), scalars
 
 
@@ -126,7 +133,11 @@ def restore_for_critic(
 ) -> jax.Array:
     """What the critic is to tell from the sharp pictures; no averages are moved by it."""
     purpose = _MASKS[recipe.critic_dropout]
-    return restore(state.generator, state, batch, recipe, purpose, axis)[0]
+    return accumulation.in_parts(
+        lambda part: restore(state.generator, state, part, recipe, purpose, axis)[0],
+        batch,
+        recipe.accumulate,
+    )
 
 
 def _alphas(recipe: Recipe, index: jax.Array, draw: int | jax.Array, axis: str | None) -> jax.Array:
@@ -168,12 +179,18 @@ def generator_step(
       The state one step on, and scalars: each loss, `psnr` of restored and blurred crops in dB, the
       guards, the gradient's norm, the learning rate.
     """
-    gradients, (scalars, restored, batch_stats) = jax.grad(generator_loss, has_aux=True)(
-        parallel.varying(state.generator, axis), state, batch, recipe, axis
+
+    def loss(params: Any, part: Batch) -> tuple[jax.Array, tuple[Scalars, Any]]:
+        total, (scalars, restored, batch_stats) = generator_loss(params, state, part, recipe, axis)
+        restored = jax.lax.stop_gradient(restored)
+        scalars["psnr/restored"] = _psnr(restored, part["sharp"])
+        scalars["psnr/blurred"] = _psnr(part["blurred"], part["sharp"])
+        scalars |= guards.measure(restored, part["blurred"])
+        return total, (scalars, batch_stats)
+
+    gradients, (scalars, batch_stats) = accumulation.gradients(
+        loss, parallel.varying(state.generator, axis), batch, recipe.accumulate, axis
     )
-    scalars["psnr/restored"] = _psnr(restored, batch["sharp"])
-    scalars["psnr/blurred"] = _psnr(batch["blurred"], batch["sharp"])
-    scalars |= guards.measure(restored, batch["blurred"])
     gradients, scalars, batch_stats = parallel.mean((gradients, scalars, batch_stats), axis)
     norm = optax.global_norm(gradients)
     rate = recipe.learning_rate(state.step)
@@ -185,6 +202,7 @@ def generator_step(
     params = jax.tree.map(
         lambda p, u: p - rate * (u + recipe.weight_decay * p), state.generator, updates
     )
+    scalars["parameter_norm/generator"] = optax.global_norm(params)
     average = state.average
     if recipe.average_decay:
         # Early on the average follows faster, or it would long remember the first draw.
@@ -214,7 +232,10 @@ def train_step(
     axis: str | None = None,
     pretrain: bool = False,
 ) -> tuple[TrainState, Scalars]:
-    """The critic's updates and the generator's.
+    """The critic's updates and the generator's, all of them or none.
+
+    A step with a loss, a gradient or a parameter that is not finite leaves the state as it was but
+    for the step's number and `health`.
 
     Args:
       state: the run's state.
@@ -228,11 +249,21 @@ def train_step(
     Returns:
       The state one step on, and the scalars of the last updates.
     """
+    new, scalars, bits = _updates(state, batch, recipe, axis, pretrain)
+    state = health.settle(state, new, bits, most_in_a_row=recipe.most_left_out)
+    return state, scalars | health.scalars(state)
+
+
+def _updates(
+    state: TrainState, batch: Batch, recipe: Recipe, axis: str | None, pretrain: bool
+) -> tuple[TrainState, Scalars, jax.Array]:
+    """A step's updates, good or bad; also says what is wrong with them, as `health.cause`."""
     own = jax.tree.map(lambda x: x[0], batch)
     if pretrain or not recipe.adversarial:
         alone = recipe._replace(adversarial_weight=0.0)
         state, scalars = generator_step(state, own, recipe=alone, axis=axis)
-        return state, (_absent_critic() if recipe.adversarial else {}) | scalars
+        absent = _absent_critic(state) if recipe.adversarial else {}
+        return state, absent | scalars, health.cause(scalars)
 
     # The critic's matrix products are as fast in a loop, and there they are compiled once.
     unroll = compiler.loops_are_slow() and fast.choose_operations().convolution is None
@@ -258,10 +289,12 @@ def train_step(
         ahead = jax.vmap(restored_part)(parts) if compiler.loops_are_slow() else None
         state, history = jax.lax.scan(fresh_update, state, (parts, ahead), unroll=unroll)
     state, scalars = generator_step(state, own, recipe=recipe, axis=axis)
-    return state, jax.tree.map(lambda x: x[-1], history) | scalars
+    bits = health.cause(history) | health.cause(scalars)
+    return state, jax.tree.map(lambda x: x[-1], history) | scalars, bits
 
 
-def _absent_critic() -> Scalars:
+def _absent_critic(state: TrainState) -> Scalars:
     """The critic's scalars while only the generator is trained: each line has every loss."""
     names = ("loss/critic", "loss/critic_wasserstein", "loss/gradient_penalty", "loss/adversarial")
-    return {name: jnp.zeros(()) for name in (*names, "gradient_norm/critic")}
+    scalars = {name: jnp.zeros(()) for name in (*names, "gradient_norm/critic")}
+    return scalars | {"parameter_norm/critic": optax.global_norm(state.critic)}

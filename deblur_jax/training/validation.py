@@ -1,6 +1,6 @@
 """PSNR on held-out pairs while a run goes on."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
@@ -10,6 +10,7 @@ import numpy as np
 from deblur_jax import compiler, fast
 from deblur_jax.data.store import Store
 from deblur_jax.models import GeneratorConfig, apply_generator, size_multiple
+from deblur_jax.training import hosts
 
 
 class Validation:
@@ -46,10 +47,27 @@ class Validation:
             blurred, sharp = self._store.crop(number, 0, 0, int(height), int(width))
             yield blurred, sharp
 
-    def scores(self, params: Any, batch_stats: Any) -> dict[str, float]:
-        """Mean PSNR in dB of 8-bit pictures, restored and blurred, and the worst picture's gain."""
+    def scores(
+        self, params: Any, batch_stats: Any, halt: Callable[[], bool] = lambda: False
+    ) -> dict[str, float] | None:
+        """Mean PSNR in dB of 8-bit pictures, restored and blurred, and the worst picture's gain.
+
+        Each of several processes restores a share of the pictures.
+
+        Args:
+          params, batch_stats: the generator's.
+          halt: asked before each picture; once it says yes, nothing more is restored, and the
+            result is None. Among several processes it is not asked.
+        """
         stats = batch_stats or None
-        restored = [_psnr(float(self._error(params, stats, b, s))) for b, s in self._pairs()]
+        process, processes = jax.process_index(), jax.process_count()
+        own = np.zeros(len(self._blurred))
+        for number, (blurred, sharp) in enumerate(self._pairs()):
+            if processes == 1 and halt():
+                return None
+            if number % processes == process:
+                own[number] = _psnr(float(self._error(params, stats, blurred, sharp)))
+        restored = hosts.together(own)
         gains = np.subtract(restored, self._blurred)
         return {
             "validation/psnr": float(np.mean(restored)),

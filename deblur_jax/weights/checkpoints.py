@@ -1,9 +1,14 @@
 """Checkpoints of a training run, by Orbax; the one file that knows it.
 
-A checkpoint holds two items: `state`, a tree of arrays, and `meta`, JSON that says which generator
-the arrays belong to. Saving is asynchronous and atomic: one that was cut off is not listed.
+A checkpoint holds three items: `state`, a tree of arrays, `meta`, JSON that says which networks the
+arrays belong to, and `metrics`, by which it is decided what stays. Saving is asynchronous and
+atomic: one that was cut off is not listed. Among several processes all of them take part in every
+call, and see one folder.
 """
 
+import contextlib
+import shutil
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -16,17 +21,48 @@ from deblur_jax.atomic import reason
 from deblur_jax.errors import UserError
 
 FOLDER = "checkpoints"
+DAMAGED = "damaged_checkpoints"  # beside it, of what could not be read
+
+
+class _Preserve:
+    """What stays: the latest planned checkpoints, the best ones, and the newest of all.
+
+    Those that were not planned, as when a run is interrupted, come and go and push no other one
+    out: the same checkpoints are there whether a run was interrupted or not.
+    """
+
+    def __init__(self, keep: int, keep_best: int) -> None:
+        self._keep, self._keep_best = keep, keep_best
+
+    def should_preserve(self, checkpoints: Sequence[Any], *, context: Any) -> Sequence[bool]:
+        del context
+        stay = {len(checkpoints) - 1}
+        metrics = [info.metrics or {} for info in checkpoints]
+        planned = [i for i, m in enumerate(metrics) if m.get("planned", 1.0)]
+        stay |= set(planned[len(planned) - self._keep :] if self._keep < len(planned) else planned)
+        scored = sorted((m["score"], i) for i, m in enumerate(metrics) if "score" in m)
+        if self._keep_best:
+            stay |= {i for _, i in scored[-self._keep_best :]}
+        return [i in stay for i in range(len(checkpoints))]
 
 
 class Checkpoints:
     """The checkpoints of one workdir."""
 
-    def __init__(self, workdir: str | Path, *, keep: int = 3, read_only: bool = False) -> None:
+    def __init__(
+        self,
+        workdir: str | Path,
+        *,
+        keep: int = 3,
+        keep_best: int = 0,
+        read_only: bool = False,
+    ) -> None:
         """Opens, or makes, `workdir/checkpoints`.
 
         Args:
           workdir: the run's folder.
-          keep: how many of the latest checkpoints stay.
+          keep: how many of the latest planned checkpoints stay.
+          keep_best: how many of those with the highest score stay besides.
           read_only: never writes; the folder must exist.
 
         Raises:
@@ -35,36 +71,63 @@ class Checkpoints:
         self.path = Path(workdir).resolve() / FOLDER
         if read_only and not self.path.is_dir():
             raise UserError(f"{workdir} has no checkpoints")
+        self._options = ocp.CheckpointManagerOptions(
+            preservation_policy=_Preserve(keep, keep_best),
+            best_fn=lambda metrics: metrics.get("score", 0.0),  # without it no metrics are kept
+            create=not read_only,
+            read_only=read_only,
+        )
+        self._manager = self._open()
+
+    def _open(self) -> ocp.CheckpointManager:
         try:
-            self._manager = ocp.CheckpointManager(
-                self.path,
-                item_names=("state", "meta"),
-                options=ocp.CheckpointManagerOptions(
-                    preservation_policy=ocp.checkpoint_managers.LatestN(keep),
-                    create=not read_only,
-                    read_only=read_only,
-                ),
+            return ocp.CheckpointManager(
+                self.path, item_names=("state", "meta"), options=self._options
             )
         except OSError as error:
             raise UserError(f"cannot open {self.path}: {error.strerror or error}") from error
+
+    def steps(self) -> list[int]:
+        """Steps of all complete checkpoints, the oldest first."""
+        return sorted(self._manager.all_steps())
 
     def latest(self) -> int | None:
         """Step of the newest complete checkpoint, or None."""
         return self._manager.latest_step()
 
-    def save(self, step: int, state: Any, meta: dict[str, Any]) -> None:
+    def save(
+        self,
+        step: int,
+        state: Any,
+        meta: dict[str, Any],
+        *,
+        planned: bool = True,
+        score: float | None = None,
+    ) -> None:
         """Starts saving; the arrays are copied before it returns.
+
+        Args:
+          step: of the run; one that was saved before is replaced.
+          state: a tree of arrays, the same in every process.
+          meta: ready for JSON.
+          planned: by the run's steps, not by the clock or a signal.
+          score: the higher the better, or None.
 
         Raises:
           UserError: an earlier save failed, or this one could not start.
         """
+        metrics = {"planned": float(planned)} | ({} if score is None else {"score": score})
         try:
+            if step in self._manager.all_steps():
+                self._manager.wait_until_finished()
+                self._manager.delete(step)
             self._manager.save(
                 step,
                 args=ocp.args.Composite(
-                    state=ocp.args.PyTreeSave(jax.tree.map(np.asarray, state)),
+                    state=ocp.args.PyTreeSave(jax.tree.map(_savable, state)),
                     meta=ocp.args.JsonSave(meta),
                 ),
+                metrics=metrics,
             )
         except (OSError, ValueError) as error:
             raise self._cannot_save(error) from error
@@ -75,6 +138,45 @@ class Checkpoints:
             self._manager.wait_until_finished()
         except (OSError, ValueError) as error:
             raise self._cannot_save(error) from error
+
+    @property
+    def saving(self) -> bool:
+        """Whether a save is still under way."""
+        return self._manager.is_saving_in_progress()
+
+    def recover(self) -> None:
+        """After a save that failed: gives back the room that it took, and is as new."""
+        with contextlib.suppress(OSError, ValueError):
+            self._manager.close()
+        if jax.process_index() == 0:
+            for rest in self.path.glob("*.orbax-checkpoint-tmp*"):
+                shutil.rmtree(rest, ignore_errors=True)
+        self._manager = self._open()
+
+    def drop_after(self, step: int) -> None:
+        """Deletes the checkpoints of later steps."""
+        for later in self.steps():
+            if later > step:
+                self._manager.delete(later)
+
+    def set_aside(self, step: int) -> Path:
+        """Moves a damaged checkpoint out of the way, beside the others; returns where it is now."""
+        place = self.path.parent / DAMAGED / str(step)
+        if jax.process_index() == 0:
+            try:
+                place.parent.mkdir(exist_ok=True)
+                shutil.rmtree(place, ignore_errors=True)
+                (self.path / str(step)).rename(place)
+            except OSError as error:
+                raise UserError(
+                    f"cannot move the damaged {self.path / str(step)}: {reason(error)}"
+                ) from error
+        if jax.process_count() > 1:
+            from jax.experimental import multihost_utils
+
+            multihost_utils.sync_global_devices(f"set aside {step}")
+        self._manager.reload()
+        return place
 
     def meta(self, step: int) -> dict[str, Any]:
         """What the checkpoint says of itself."""
@@ -137,6 +239,13 @@ class Checkpoints:
             f"cannot read checkpoint {step} in {self.path}, which is damaged or incomplete: "
             f"{_reason(error)}"
         )
+
+
+def _savable(array: Any) -> Any:
+    """The array itself where its parts lie in several processes, else its numbers."""
+    if isinstance(array, jax.Array) and not array.is_fully_addressable:
+        return array
+    return np.asarray(array)
 
 
 def _reason(error: Exception) -> str:

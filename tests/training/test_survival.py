@@ -1,0 +1,107 @@
+"""Runs that are killed, and disks and numbers that fail: what is printed and what is kept.
+
+`DEBLUR_JAX_KILLS` is how often the run of `tiny` is killed, 4 if it is not given.
+"""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+from PIL import Image
+
+from deblur_jax.weights.checkpoints import Checkpoints
+
+ROOT = Path(__file__).resolve().parents[2]
+KILLS = int(os.environ.get("DEBLUR_JAX_KILLS", "4"))
+STEPS = 150 * KILLS
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder, rng = tmp_path_factory.mktemp("pairs"), np.random.default_rng(0)
+    for side in ("blur", "sharp"):
+        (folder / side).mkdir()
+        for number in range(4):
+            pixels = rng.integers(0, 256, (40, 48, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(folder / side / f"{number}.png")
+    return folder
+
+
+def start(
+    workdir: Path, pairs: Path, *arguments: str, devices: int = 1, **train: Any
+) -> subprocess.Popen:
+    fields = {"data.pairs": pairs, "data.validation": pairs, "data.crop": 32}
+    fields |= {"model.width": 4, "model.critic_width": 4, "model.blocks": 1}
+    fields |= {f"train.{name}": value for name, value in train.items()}
+    flags = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+    flags += f" --xla_force_host_platform_device_count={devices}"
+    return subprocess.Popen(
+        [
+            sys.executable,
+            "main.py",
+            "--config=configs/tiny.py",
+            f"--workdir={workdir}",
+            *(f"--config.{name}={value}" for name, value in fields.items()),
+            *arguments,
+        ],
+        cwd=ROOT,
+        env=os.environ | {"XLA_FLAGS": flags, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finish(process: subprocess.Popen) -> tuple[str, str]:
+    out, error = process.communicate(timeout=600)
+    assert process.returncode == 0, error
+    return out, error
+
+
+def lines(workdir: Path) -> list[dict[str, Any]]:
+    records = [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
+    return [{k: v for k, v in r.items() if not k.startswith("time/")} for r in records]
+
+
+def arrays(workdir: Path, step: int, pretrain: int = 0) -> dict[str, Any]:
+    checkpoints = Checkpoints(workdir, read_only=True)
+    try:
+        assert checkpoints.latest() == step
+        return checkpoints.restore(step, checkpoints.shapes(step))
+    finally:
+        checkpoints.close()
+
+
+def test_killed_at_random_moments_it_ends_in_the_same_bits(pairs: Path, tmp_path: Path) -> None:
+    run = {"steps": STEPS, "log_every": 5, "checkpoint_every": 15, "validate_every": 10}
+    run |= {"pretrain_generator_steps": 40, "images_every": 100, "keep_checkpoints": 2}
+    finish(start(tmp_path / "through", pairs, **run))
+    draw, killed, launches = random.Random(7), 0, 0
+    metrics = tmp_path / "killed" / "metrics.jsonl"
+    while killed < KILLS:
+        launches += 1
+        process = start(tmp_path / "killed", pairs, **run)
+        before = metrics.stat().st_mtime_ns if metrics.exists() else 0
+        while process.poll() is None:  # until it steps
+            if metrics.exists() and metrics.stat().st_mtime_ns > before and metrics.stat().st_size:
+                break
+            time.sleep(0.01)
+        # Most die while stepping, saving or validating, and some when they have just begun.
+        time.sleep(draw.uniform(0.0, 2.0))
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        killed += process.returncode == -signal.SIGKILL
+        assert launches <= 2 * KILLS, "the run is over before it can be killed"
+    finish(start(tmp_path / "killed", pairs, **run))
+    one, two = (arrays(tmp_path / name, STEPS) for name in ("through", "killed"))
+    jax.tree.map(np.testing.assert_array_equal, one, two)
+    assert lines(tmp_path / "through") == lines(tmp_path / "killed")
