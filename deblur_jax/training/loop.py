@@ -95,7 +95,7 @@ def _train(
     newest = checkpoints.latest() or 0
     if newest:  # a run that never saved binds nobody to its network
         check_workdir(workdir, config)
-        resume.check_meta(checkpoints.meta(newest), config, f"checkpoint {newest} of {workdir}")
+        resume.check_checkpoint(checkpoints, newest, config)
     if newest >= config.train.steps:
         console.line(f"nothing to do: {workdir} has its {config.train.steps} steps already")
         return 0

@@ -103,10 +103,14 @@ def check_model(before: dict[str, Any], config: Any, name: str) -> None:
             )
 
 
-def check_meta(meta: dict[str, Any], config: Any, name: str) -> None:
+def check_checkpoint(checkpoints: Checkpoints, step: int, config: Any) -> None:
     """The same for what a checkpoint says of itself, which holds wherever it was copied to."""
+    try:
+        meta = checkpoints.meta(step)
+    except UserError:
+        return  # it is damaged: `newest` says so
     if "config" in meta:
-        check_model(meta["config"]["model"], config, name)
+        check_model(meta["config"]["model"], config, f"checkpoint {step} of {checkpoints.path}")
 
 
 def next_sample(meta: dict[str, Any], data: TrainingSet, config: Any, feed: Feed, done: int) -> int:

@@ -75,7 +75,7 @@ class Saver:
         if jax.process_count() > 1:
             raise error
         again = self._failed_at is not None
-        self._failed_at = time.monotonic()
+        self._failed_at, self._begun = time.monotonic(), 0
         self._checkpoints.recover()
         if not again:
             kept = self._checkpoints.latest()

@@ -254,4 +254,6 @@ def _reason(error: Exception) -> str:
     for words in ("No space left on device", "Disk quota exceeded", "checksum verification failed"):
         if words in text:
             return words[:1].lower() + words[1:]
+    if "OUT_OF_RANGE" in text:
+        return "a file is shorter than it should be"
     return reason(error)[:200]
