@@ -1,4 +1,4 @@
-"""A light generator for CPUs, trained with a pixel loss alone; the weights `default` come from it.
+"""A light generator for CPUs, trained with a pixel loss alone.
 
     python main.py --config=configs/small.py --workdir=out/small --config.data.root=DATA
 
