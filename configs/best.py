@@ -6,9 +6,9 @@ On GoPro:
         --config.data.pairs=GOPRO_Large --config.data.split=train_fit \
         --config.data.validation=GOPRO_Large --config.data.validation_split=validation
 
-Without --config.data.pairs, on real pairs and sharp photographs below --config.data.root. The
-weights `default` are 6500
-steps of its pixel loss alone; their card has the command (25 ms a step on one H100, 2026-11-27).
+Without --config.data.pairs it trains on real pairs and sharp photographs below --config.data.root.
+The weights `default` are 6500 steps of its pixel loss alone; their card has the command (25 ms a
+step on one H100, 2026-11-27).
 """
 
 from ml_collections import ConfigDict
