@@ -62,6 +62,7 @@ def main(argv: list[str]) -> int:
         if not flags.FLAGS["verbosity"].present:
             quiet_libraries()
         hosts.join(_COORDINATOR.value, _PROCESSES.value, _PROCESS_ID.value)
+        hosts.check_mode(_MODE.value)
         enable_compilation_cache()
         code = 0
         if _MODE.value == "prepare":
@@ -70,7 +71,7 @@ def main(argv: list[str]) -> int:
             calibrate_run(_CONFIG.value, _WORKDIR.value)
         if _MODE.value in ("train", "train_and_evaluate"):
             code = train(_CONFIG.value, _WORKDIR.value, profile=_PROFILE.value)
-        if _MODE.value in ("evaluate", "train_and_evaluate") and code == 0 and hosts.first():
+        if _MODE.value in ("evaluate", "train_and_evaluate") and code == 0:
             code = 1 if "failed" in evaluate_run(_CONFIG.value, _WORKDIR.value) else 0
     except UserError as error:
         print(f"main.py: {error}", file=sys.stderr)

@@ -67,6 +67,14 @@ def _launched() -> bool:
     return Path("/dev/accel0").exists() and "TPU_SKIP_MDS_QUERY" not in os.environ
 
 
+def check_mode(mode: str) -> None:
+    """Raises a UsageError where several processes are to do what is one process' work."""
+    if jax.distributed.is_initialized() and jax.process_count() > 1 and mode != "train":
+        raise UsageError(
+            f"several processes train together; --mode={mode} is for one, without the others"
+        )
+
+
 def first() -> bool:
     """Whether this process is the one that writes logs and pictures."""
     return jax.process_index() == 0

@@ -289,3 +289,20 @@ def test_without_batch_norm_training_mode_is_the_same_function(rng):
     )
     assert stats == {}
     np.testing.assert_allclose(y, compiled(TINY)(drawn(TINY), x, keys), atol=1e-4)
+
+
+def test_a_nafnet_that_computes_blocks_again_has_the_same_gradients(rng):
+    x = pictures(rng)
+
+    def loss(params, operations):
+        restored, _ = generator.apply_train(
+            params, 0.1 * x, NAFNET, batch_stats={}, operations=operations
+        )
+        return jnp.square(restored - 0.5).sum()
+
+    gradient = jax.jit(jax.grad(loss), static_argnums=1)
+    one, other = (
+        gradient(drawn(NAFNET), layers.Operations(unroll=False, remat=remat))
+        for remat in (False, True)
+    )
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-3), one, other)

@@ -1,6 +1,8 @@
 """Numbers, disks and files that fail: what is left out, said and kept."""
 
 import json
+import os
+import signal
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from deblur_jax.errors import UserError
 from deblur_jax.models import CriticConfig, GeneratorConfig
 from deblur_jax.training import feed, guards, health, loop, parallel, saving, steps, writers
 from deblur_jax.training.state import Recipe, init_state
+from deblur_jax.training.validation import Validation
 from deblur_jax.weights import registry
 from deblur_jax.weights.checkpoints import Checkpoints
 
@@ -209,6 +212,49 @@ def test_a_damaged_newest_checkpoint_is_named_and_the_one_before_taken(
     assert "resuming" in out and "at step 2" in out
     assert (workdir / "damaged_checkpoints" / "4").is_dir()
     assert registry.load(workdir).sha256 == registry.load(tmp_path / "through").sha256
+
+
+def test_a_signal_breaks_validation_off_and_its_line_is_made_up_for(
+    pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    config = config_of(pairs, validate_every=2)
+    config.data.validation = str(pairs)
+    assert loop.train(config, tmp_path / "through") == 0
+    real = Validation._pairs
+
+    def interrupting(self: Validation) -> Any:
+        for number, pair in enumerate(real(self)):
+            if number == 1 and signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+                asked.append(number)
+                if len(asked) == 3:  # the first was asked for the blurred pictures' scores
+                    os.kill(os.getpid(), signal.SIGTERM)
+            yield pair
+
+    asked: list[int] = []
+    with monkeypatch.context() as patched:
+        patched.setattr(Validation, "_pairs", interrupting)
+        assert loop.train(config, tmp_path / "run") == 143
+    assert "SIGTERM: saved at step 4 of 8" in capsys.readouterr().out
+    assert [r["step"] for r in lines(tmp_path / "run")] == [1, 2, 3]
+    assert loop.train(config, tmp_path / "run") == 0
+    timeless = [
+        [{k: v for k, v in r.items() if not k.startswith("time/")} for r in lines(tmp_path / name)]
+        for name in ("run", "through")
+    ]
+    assert timeless[0] == timeless[1] and "validation/psnr" in timeless[0][3]
+    one, two = (registry.load(tmp_path / name) for name in ("run", "through"))
+    assert one.sha256 == two.sha256
+
+
+def test_a_signal_before_the_first_step_saves_nothing(
+    pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setattr(
+        loop.training_set, "gather", lambda *a, **k: os.kill(os.getpid(), signal.SIGINT)
+    )
+    assert loop.train(config_of(pairs), tmp_path / "run") == 130
+    assert "SIGINT: the run had not begun to step" in capsys.readouterr().out
+    assert not (tmp_path / "run" / "config.json").exists()
 
 
 def test_the_last_and_the_best_checkpoints_stay(tmp_path: Path) -> None:
