@@ -2,10 +2,10 @@
 
     python -m benchmarks.dispatch --config configs/tiny.py --devices 8 --batch 8 --json FILE
 
-Virtual devices share the machine's cores: their step cannot be quicker than one device's with the
-same batch, and how much slower it is, is what partitioning costs. `dispatch_s` is how long the
-call that starts a step keeps the host, and `data_s` how much longer a step takes that cuts its own
-crops than one whose batch lies there. Pairs are random pixels, pretraining is left out.
+Virtual devices share the machine's cores, which XLA:CPU may keep busier with several small programs
+than with one: the two steps tell nothing of real devices. `dispatch_s` is how long the call that
+starts a step keeps the host, and `data_s` how much longer a step takes that cuts its own crops than
+one whose batch lies there. Pairs are random pixels, pretraining is left out.
 """
 
 import argparse
