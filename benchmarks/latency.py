@@ -91,7 +91,7 @@ def gigaflops(network: Network, x: Any, precision: str = "float32") -> float:
     params, forward = plain(network, precision)
     shapes = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype), (params, x))
     # Only XLA:CPU counts what is not compiled yet; on a GPU there is nothing (jax 0.11.2).
-    with jax.default_device(jax.local_devices(backend="cpu")[0]):
+    with compiler.on_cpu():
         counts: Any = jax.jit(forward).lower(*shapes).cost_analysis()
     return float(counts["flops"]) / 1e9
 

@@ -1,11 +1,12 @@
-"""The paper's network and losses with a pixel loss beside them, for the weights `deblurgan`.
+"""The paper's network and losses with a pixel loss beside them, on the data of `best`.
 
     python main.py --config=configs/deblurgan.py --workdir=out/deblurgan \
         --config.data.root=DATA --config.loss.vgg_weights=DATA/vgg19/FILE.npz
 
 The perceptual and the adversarial term have the paper's weights; the pixel loss is weighed so that
 its gradient on the pictures is as long as the perceptual term's. The generator is trained without
-its critic first, as the Columbia report proposes.
+its critic first, as the Columbia report proposes. Hardware, time and score: not run to the end
+here.
 """
 
 from ml_collections import ConfigDict

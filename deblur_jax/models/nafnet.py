@@ -52,7 +52,6 @@ class Nafnet(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array, keys: jax.Array | None) -> jax.Array:
         c = self.config
-
         drawn = 0  # blocks so far, each with dropout masks of its own
 
         def stage(y: jax.Array, count: int, name: str) -> jax.Array:
