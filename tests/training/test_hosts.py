@@ -1,59 +1,35 @@
 """Two processes of two devices against one of four and of one; and moving to other devices."""
 
 import json
-import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
+import launched
 import numpy as np
 import pytest
-from PIL import Image
 
 from deblur_jax.errors import UsageError
 from deblur_jax.training import hosts
 
-ROOT = Path(__file__).resolve().parents[2]
 LOSSES = ("loss/generator", "loss/critic", "loss/gradient_penalty", "psnr/blurred")
 
 
 @pytest.fixture(scope="module")
 def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder, rng = tmp_path_factory.mktemp("pairs"), np.random.default_rng(0)
-    for side in ("blur", "sharp"):
-        (folder / side).mkdir()
-        for number in range(6):
-            pixels = rng.integers(0, 256, (40, 48, 3), dtype=np.uint8)
-            Image.fromarray(pixels).save(folder / side / f"{number}.png")
+    folder = tmp_path_factory.mktemp("pairs")
+    launched.write_pairs(folder, 6)
     return folder
 
 
 def start(workdir: Path, pairs: Path, devices: int, *arguments: str) -> subprocess.Popen:
-    fields = {"data.pairs": pairs, "data.validation": pairs, "data.crop": 32}
-    fields |= {"model.width": 4, "model.critic_width": 4, "model.blocks": 1, "model.norm": "batch"}
     train = {"steps": 20, "batch_size": 4, "log_every": 1, "checkpoint_every": 5}
     train |= {"pretrain_generator_steps": 2, "validate_every": 5, "images_every": 0}
-    fields |= {f"train.{name}": value for name, value in train.items()}
-    flags = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
-    return subprocess.Popen(
-        [
-            sys.executable,
-            "main.py",
-            "--config=configs/tiny.py",
-            f"--workdir={workdir}",
-            *(f"--config.{name}={value}" for name, value in fields.items()),
-            *arguments,
-        ],
-        cwd=ROOT,
-        env=os.environ | {"XLA_FLAGS": f"{flags} --xla_force_host_platform_device_count={devices}"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    fields = {f"train.{name}": value for name, value in train.items()} | {"model.norm": "batch"}
+    return launched.launch(workdir, pairs, fields, *arguments, devices=devices)
 
 
 def both(workdir: Path, pairs: Path, *arguments: str) -> list[subprocess.Popen]:

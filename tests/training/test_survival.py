@@ -8,57 +8,31 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import jax
+import launched
 import numpy as np
 import pytest
-from PIL import Image
 
 from deblur_jax.weights.checkpoints import Checkpoints
 
-ROOT = Path(__file__).resolve().parents[2]
 KILLS = int(os.environ.get("DEBLUR_JAX_KILLS", "4"))
 STEPS = 150 * KILLS
 
 
 @pytest.fixture(scope="module")
 def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder, rng = tmp_path_factory.mktemp("pairs"), np.random.default_rng(0)
-    for side in ("blur", "sharp"):
-        (folder / side).mkdir()
-        for number in range(4):
-            pixels = rng.integers(0, 256, (40, 48, 3), dtype=np.uint8)
-            Image.fromarray(pixels).save(folder / side / f"{number}.png")
+    folder = tmp_path_factory.mktemp("pairs")
+    launched.write_pairs(folder, 4)
     return folder
 
 
-def start(
-    workdir: Path, pairs: Path, *arguments: str, devices: int = 1, **train: Any
-) -> subprocess.Popen:
-    fields = {"data.pairs": pairs, "data.validation": pairs, "data.crop": 32}
-    fields |= {"model.width": 4, "model.critic_width": 4, "model.blocks": 1}
-    fields |= {f"train.{name}": value for name, value in train.items()}
-    flags = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
-    flags += f" --xla_force_host_platform_device_count={devices}"
-    return subprocess.Popen(
-        [
-            sys.executable,
-            "main.py",
-            "--config=configs/tiny.py",
-            f"--workdir={workdir}",
-            *(f"--config.{name}={value}" for name, value in fields.items()),
-            *arguments,
-        ],
-        cwd=ROOT,
-        env=os.environ | {"XLA_FLAGS": flags, "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+def start(workdir: Path, pairs: Path, *arguments: str, **train: Any) -> subprocess.Popen:
+    fields = {f"train.{name}": value for name, value in train.items()}
+    return launched.launch(workdir, pairs, fields, *arguments)
 
 
 def finish(process: subprocess.Popen) -> tuple[str, str]:
