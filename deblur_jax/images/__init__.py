@@ -7,9 +7,9 @@ XMP is dropped, since it may repeat the orientation.
 """
 
 from deblur_jax.images.picture import Picture, convert_depth
-from deblur_jax.images.reading import MAX_PIXELS, read, read_rgb
+from deblur_jax.images.reading import MAX_PIXELS, from_bytes, read, read_rgb
 from deblur_jax.images.suffixes import IMAGE_SUFFIXES, VIDEO_SUFFIXES
-from deblur_jax.images.writing import write
+from deblur_jax.images.writing import to_bytes, write
 
 __all__ = [
     "IMAGE_SUFFIXES",
@@ -17,7 +17,9 @@ __all__ = [
     "VIDEO_SUFFIXES",
     "Picture",
     "convert_depth",
+    "from_bytes",
     "read",
     "read_rgb",
+    "to_bytes",
     "write",
 ]

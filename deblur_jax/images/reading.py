@@ -1,8 +1,10 @@
 """Reading pictures: one way in for every format, at the depth that the file has."""
 
+import contextlib
+import io
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
@@ -36,26 +38,40 @@ UPRIGHT: dict[int, Callable[[Array], Array]] = {  # EXIF 2.32, tag 0x0112, on [H
 def read(path: str | os.PathLike[str]) -> Picture:
     """Reads a picture at its own depth, upright. Raises UserError naming the path."""
     path = Path(path)
-    try:
+    with _explained(str(path)):
         if path.exists() and not (path.is_file() or path.is_dir()):
             raise UserError("it is not an ordinary file")  # to open a pipe would wait for ever
-        with path.open("rb") as stream, warnings.catch_warnings():
+        with path.open("rb") as stream:
+            return decode(stream)
+
+
+def from_bytes(data: bytes, name: str = "the picture") -> Picture:
+    """Reads a picture from a file's bytes, as `read`. Raises UserError with `name` in it."""
+    with _explained(name):
+        return decode(io.BytesIO(data))
+
+
+@contextlib.contextmanager
+def _explained(name: str) -> Iterator[None]:
+    """Whatever goes wrong while reading, as a UserError that names what was read."""
+    try:
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            return decode(stream)
+            yield
     except UserError as error:
-        raise UserError(f"cannot read {path}: {error}") from error
+        raise UserError(f"cannot read {name}: {error}") from error
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise UserError(
-            f"cannot read {path}: it has more than {MAX_PIXELS // 10**6} megapixels"
+            f"cannot read {name}: it has more than {MAX_PIXELS // 10**6} megapixels"
         ) from error
     except Image.UnidentifiedImageError as error:
         raise UserError(
-            f"cannot read {path}: it is not a PNG, JPEG, WebP, TIFF or BMP picture"
+            f"cannot read {name}: it is not a PNG, JPEG, WebP, TIFF or BMP picture"
         ) from error
     # A broken file can make a decoder fail in any way at all; each is the file's fault.
     except Exception as error:
-        raise UserError(f"cannot read {path}: {reason(error)}") from error
+        raise UserError(f"cannot read {name}: {reason(error)}") from error
 
 
 def read_rgb(path: str | os.PathLike[str]) -> NDArray[np.uint8]:

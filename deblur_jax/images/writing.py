@@ -1,5 +1,6 @@
 """Writing pictures: whole or not at all, with as little loss as the format allows."""
 
+import io
 import os
 import struct
 from pathlib import Path
@@ -33,10 +34,21 @@ def write(path: str | os.PathLike[str], picture: Picture | Array) -> None:
         gray = picture.ndim == 2
         picture = Picture(np.repeat(picture[..., None], 3, axis=2) if gray else picture, gray=gray)
     with atomic_write(path) as stream:
-        try:
-            _encode(stream, picture, suffix)
-        except (ValueError, KeyError, TypeError, struct.error, MemoryError) as error:
-            raise UserError(f"cannot write {path}: {reason(error)}") from error
+        _encode_named(stream, picture, suffix, str(path))
+
+
+def to_bytes(picture: Picture, suffix: str, name: str = "the picture") -> bytes:
+    """What `write` would put into a file that ends in `suffix`; UserError with `name` in it."""
+    stream = io.BytesIO()
+    _encode_named(stream, picture, suffix.lower(), name)
+    return stream.getvalue()
+
+
+def _encode_named(stream: IO[bytes], picture: Picture, suffix: str, name: str) -> None:
+    try:
+        _encode(stream, picture, suffix)
+    except (ValueError, KeyError, TypeError, struct.error, MemoryError) as error:
+        raise UserError(f"cannot write {name}: {reason(error)}") from error
 
 
 def _encode(stream: IO[bytes], picture: Picture, suffix: str) -> None:

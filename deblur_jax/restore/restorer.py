@@ -15,9 +15,11 @@ from deblur_jax.compiler import jit
 from deblur_jax.errors import UsageError, UserError
 from deblur_jax.images import Picture, convert_depth
 from deblur_jax.restore import tiling
+from deblur_jax.restore.treatment import AS_IT_IS, Treatment
 from deblur_jax.weights.registry import Weights
 
 Array = NDArray[Any]
+Watch = Callable[[float], None]
 PRECISIONS = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
 log = logging.getLogger(__name__)
 
@@ -104,7 +106,9 @@ class Restorer:
         """Restores float32[H, W, 3] in [0, 1]; the same comes back. Raises as calling does."""
         return _to_unit(self._output(np.asarray(image, np.float32)))
 
-    def _output(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _output(
+        self, image: NDArray[np.float32], watch: Watch | None = None
+    ) -> NDArray[np.float32]:
         """What the network makes of float32[H, W, 3] in [0, 1]: the same shape around [-1, 1]."""
         if image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
             raise UsageError(f"a picture has the shape [H, W, 3], not {list(image.shape)}")
@@ -120,21 +124,32 @@ class Restorer:
                 tiling.receptive_radius(self.weights.config),
                 models.size_multiple(self.weights.config),
                 self._restore,
+                watch,
             )
         if not np.isfinite(restored).all():
             raise UserError(f"the weights {self.weights.name} gave values that are not finite")
         return restored[:height, :width]
 
-    def restore_picture(self, picture: Picture) -> Picture:
+    def restore_picture(
+        self, picture: Picture, treatment: Treatment = AS_IT_IS, *, watch: Watch | None = None
+    ) -> Picture:
         """Restores a picture's colours at its own depth; what else it has stays as it was.
 
         A float picture is taken as 0..1; one that is brighter anywhere is scaled to its brightest
         value and back, and what is below 0 becomes 0.
+
+        Args:
+          picture: uint8, uint16 or float32.
+          treatment: how much of the restoration is taken.
+          watch: told the share that is done, 0 to 1, between tiles; what it raises ends the work.
         """
-        if picture.rgb.dtype != np.float32:
-            return picture.with_rgb(self(picture.rgb))
-        peak = np.float32(max(1.0, picture.rgb.max()))
-        return picture.with_rgb(self.restore_unit((picture.rgb / peak).clip(0, 1)) * peak)
+        floats = picture.rgb.dtype == np.float32
+        peak = np.float32(max(1.0, picture.rgb.max()) if floats else 1.0)
+        unit = (picture.rgb / peak).clip(0, 1) if floats else convert_depth(picture.rgb, "float32")
+        restored = treatment.apply(unit, _to_unit(self._output(unit, watch)))
+        return picture.with_rgb(
+            restored * peak if floats else convert_depth(restored, picture.rgb.dtype.name)
+        )
 
     def _network(self) -> tuple[Any, Callable[..., jax.Array]]:
         """Parameters and a function of them, of pictures [B, H, W, 3] and of a number."""

@@ -153,18 +153,29 @@ def split_axis(length: int, side: int, radius: int, multiple: int) -> Axis:
 
 
 def restore_in_tiles(
-    picture: Array, side: int, radius: int, multiple: int, restore: Callable[[Array], Array]
+    picture: Array,
+    side: int,
+    radius: int,
+    multiple: int,
+    restore: Callable[[Array], Array],
+    watch: Callable[[float], None] | None = None,
 ) -> Array:
     """Restores float32[H, W, 3] tile by tile; H and W are multiples of `multiple`.
 
-    `restore` maps one tile to a result of the same shape; it is called for one shape only.
+    `restore` maps one tile to a result of the same shape; it is called for one shape only. `watch`
+    is told the share that is done after each tile.
     """
     rows = split_axis(picture.shape[0], side, radius, multiple)
     columns = split_axis(picture.shape[1], side, radius, multiple)
     blended = np.zeros_like(picture)
+    tiles = len(rows.starts) * len(columns.starts)
+    done = 0
     for top, down in zip(rows.starts, rows.weights, strict=True):
         for left, across in zip(columns.starts, columns.weights, strict=True):
             place = np.s_[top : top + rows.size, left : left + columns.size]
             weight = down[:, None, None] * across[None, :, None]
             blended[place] += weight * restore(picture[place])
+            done += 1
+            if watch is not None:
+                watch(done / tiles)
     return blended
