@@ -11,10 +11,11 @@ from deblur_jax import models
 from deblur_jax.fast import resnet, sums
 from deblur_jax.fast.convolution import convolution
 from deblur_jax.models import GeneratorConfig, generator
+from deblur_jax.models.extent import Extent
 from deblur_jax.models.layers import PLAIN, Operations, depthwise_grouped
 
 PLAIN_VARIABLE = "DEBLUR_JAX_PLAIN"
-Forward = Callable[[Any, jax.Array], jax.Array]
+Forward = Callable[..., jax.Array]
 
 
 def choose_operations() -> Operations:
@@ -54,8 +55,9 @@ def choose_forward(
       platform: `cpu`, `gpu` or `tpu`; None is JAX's default.
 
     Returns:
-      Parameters, prepared once on the host, and a function of them and of blurred pictures, which
-      is `models.apply_generator` but for rounding: float32[B, H, W, 3] to the same.
+      Parameters, prepared once on the host, and a function of them, of blurred pictures and, where
+      these fill only a part of their array, of their `Extent`; it is `models.apply_generator` but
+      for rounding: float32[B, H, W, 3] to the same.
     """
     batch_stats = batch_stats or None
     on_cpu = (platform or jax.default_backend()) == "cpu"
@@ -68,8 +70,8 @@ def choose_forward(
         and not _plain()
     ):
 
-        def quick(prepared: Any, x: jax.Array) -> jax.Array:
-            return generator.finish(x, resnet.apply(prepared, x, config), config)
+        def quick(prepared: Any, x: jax.Array, extent: Extent | None = None) -> jax.Array:
+            return generator.finish(x, resnet.apply(prepared, x, config, extent), config)
 
         return resnet.prepare(params, config, batch_stats), quick
 
@@ -79,10 +81,11 @@ def choose_forward(
             instance_norm=sums.instance_norm_once, depthwise=depthwise_grouped, unroll=False
         )
 
-    def plain(both: Any, x: jax.Array) -> jax.Array:
+    def plain(both: Any, x: jax.Array, extent: Extent | None = None) -> jax.Array:
         own, stats = both
+        within = operations if extent is None else extent.operations(operations)
         return models.apply_generator(
-            own, x, config, batch_stats=stats, dtype=dtype, operations=operations
+            own, x, config, batch_stats=stats, dtype=dtype, operations=within
         )
 
     return (params, batch_stats), plain

@@ -9,6 +9,7 @@ from jax import lax
 
 from deblur_jax.fast.convolution import DIMENSIONS
 from deblur_jax.fast.sums import GROUP
+from deblur_jax.models.extent import Extent
 
 # Which taps of a transposed 3x3 kernel of stride 2 reach a result of even and of odd place, as
 # (tap, input's offset). The result of JAX's padding (1, 2) begins with an even place, as PyTorch
@@ -28,31 +29,41 @@ def convolve(
     )
 
 
-def instance_scale(x: jax.Array, epsilon: float) -> tuple[jax.Array, jax.Array]:
+def instance_scale(
+    x: jax.Array, epsilon: float, extent: Extent | None = None
+) -> tuple[jax.Array, jax.Array]:
     """Scale and shift, `[B, 1, 1, C]` each, with which x * scale + shift is instance-normalised.
 
     One pass over x: sums of its distance from the mean of a few pixels and of that distance's
-    square, which keeps its digits where a mean is large against the deviation.
+    square, which keeps its digits where a mean is large against the deviation. Where an `extent` is
+    given, of the pixels within it.
     """
     batch, height, width, channels = x.shape
     flat = x.reshape(batch, height * width, channels)
+    step = max(1, height * width // GROUP)
+    own, count = None, jnp.float32(height * width)
+    if extent is not None:
+        own = extent.mask(x).reshape(batch, height * width, 1).astype(x.dtype)
+        rows, columns = extent.sides(x)
+        count = (rows * columns).astype(x.dtype)[:, None, None]
     # Of a few pixels, as any one may lie far from all others.
-    origin = flat[:, :: max(1, height * width // GROUP)].mean(1, keepdims=True)
-    mean, square = (total / (height * width) for total in _sums(flat, origin))
+    few = flat[:, ::step] if own is None else flat[:, ::step] * own[:, ::step]
+    origin = few.mean(1, keepdims=True)
+    mean, square = (total / count for total in _sums(flat, origin, own))
     scale = lax.rsqrt(jnp.maximum(square - mean * mean, 0) + epsilon)
     return scale[:, None], (-(mean + origin) * scale)[:, None]
 
 
-def _sums(flat: jax.Array, origin: jax.Array) -> tuple[jax.Array, jax.Array]:
+def _sums(flat: jax.Array, origin: jax.Array, own: jax.Array | None) -> tuple[jax.Array, jax.Array]:
     """Sums of the distances from `origin` and of their squares: `[B, N, C]` to `[B, 1, C]` each.
 
     In groups of pixels first, for the reason that `sums` gives; `sums.total` twice would be two
-    passes, and no derivative is asked for here.
+    passes, and no derivative is asked for here. `own`, `[B, N, 1]`, is 0 where a pixel is left out.
     """
     batch, count, channels = flat.shape
     whole = count // GROUP * GROUP
-    distance = (flat[:, :whole] - origin).reshape(batch, -1, GROUP, channels)
-    rest = flat[:, whole:] - origin
+    away = flat - origin if own is None else (flat - origin) * own
+    distance, rest = away[:, :whole].reshape(batch, -1, GROUP, channels), away[:, whole:]
     parts = (jnp.sum(distance, 2), jnp.sum(distance * distance, 2))
     parts = lax.optimization_barrier(parts)
     ends = (rest, rest * rest)

@@ -16,10 +16,14 @@ from jax import lax
 from deblur_jax.fast import winograd
 from deblur_jax.fast.layers import convolve, convolve_to_few, double, instance_scale
 from deblur_jax.models.config import GeneratorConfig
+from deblur_jax.models.extent import Extent
 from deblur_jax.models.layers import depth_to_space, reflect_pad
 
 _TRANSPOSED = ("transpose", "transpose_same")
 Affine = tuple[Any, Any]  # scale and shift of each channel, float32[C]
+Reflect = Callable[[jax.Array, int], jax.Array]
+Clear = Callable[[jax.Array], jax.Array]
+Upsampling = Callable[[jax.Array, dict[str, Any], Reflect, Clear], jax.Array]
 
 
 def prepare(params: Any, config: GeneratorConfig, batch_stats: Any = None) -> dict[str, Any]:
@@ -79,65 +83,74 @@ def prepare(params: Any, config: GeneratorConfig, batch_stats: Any = None) -> di
     return prepared | {"tail": jax.tree.map(np.asarray, dict(params["tail"]))}
 
 
-def apply(prepared: dict[str, Any], x: jax.Array, config: GeneratorConfig) -> jax.Array:
+def apply(
+    prepared: dict[str, Any], x: jax.Array, config: GeneratorConfig, extent: Extent | None = None
+) -> jax.Array:
     """What `models.resnet.Resnet` computes, without dropout: float32[B, H, W, 3] to the same shape.
 
-    The result is tanh's argument; `models.generator` has the output modes.
+    The result is tanh's argument; `models.generator` has the output modes. Where an `extent` is
+    given, the pictures fill only that part of `x`.
     """
     bar = lax.optimization_barrier
+    reflect = extent.reflect_pad if extent else reflect_pad
+    clear = extent.clear if extent else lambda y: y
 
     def norm(y: jax.Array, affine: Affine | None) -> jax.Array:
-        scale, shift = affine or instance_scale(y, config.norm_epsilon)
+        scale, shift = affine or instance_scale(y, config.norm_epsilon, extent)
         return y * scale + shift
 
     def norm_relu(y: jax.Array, affine: Affine | None) -> jax.Array:
         return jax.nn.relu(norm(y, affine))
 
     def block(y: jax.Array, own: dict[str, Any]) -> tuple[jax.Array, None]:
-        z = bar(winograd.convolve(bar(reflect_pad(y, 1)), own["a"]["kernel"]))
+        z = bar(winograd.convolve(bar(reflect(y, 1)), own["a"]["kernel"]))
         z = norm_relu(z, own["a"]["affine"])
         if "b" in own:
-            z = bar(winograd.convolve(bar(reflect_pad(z, 1)), own["b"]["kernel"]))
+            z = bar(winograd.convolve(bar(reflect(z, 1)), own["b"]["kernel"]))
             z = norm(z, own["b"]["affine"])
         return bar(y + z), None
 
     pad = (1, 1) if config.downsample == "symmetric" else (0, 1)
     own = prepared["head"]
-    y = bar(convolve(bar(reflect_pad(x, 3)), own["kernel"]))
+    y = bar(convolve(bar(reflect(x, 3)), own["kernel"]))
     y = bar(norm_relu(y, own["affine"]))
     for i in (0, 1):
         own = prepared[f"down_{i}"]
-        y = bar(norm_relu(bar(convolve(y, own["kernel"], 2, pad)), own["affine"]))
+        y = bar(norm_relu(bar(convolve(clear(y), own["kernel"], 2, pad)), own["affine"]))
+    up = _UPSAMPLINGS[config.upsample]
     if config.blocks:
         y, _ = lax.scan(block, y, prepared["blocks"])
     for i in (0, 1):
         own = prepared[f"up_{i}"]
-        y = bar(norm_relu(bar(_UPSAMPLINGS[config.upsample](y, own)), own["affine"]))
-    y = convolve_to_few(bar(reflect_pad(y, 3)), prepared["tail"]["kernel"])
+        y = bar(norm_relu(bar(up(y, own, reflect, clear)), own["affine"]))
+    y = convolve_to_few(bar(reflect(y, 3)), prepared["tail"]["kernel"])
     return y + prepared["tail"]["bias"]
 
 
-def _transposed(kind: str) -> Callable[..., jax.Array]:
-    return lambda y, own: double(y, own["kernel"], kind)
+def _transposed(kind: str) -> Upsampling:
+    return lambda y, own, _reflect, clear: double(clear(y), own["kernel"], kind)
 
 
-def _pixel_shuffle(y: jax.Array, own: dict[str, Any]) -> jax.Array:
-    y = winograd.convolve(lax.optimization_barrier(reflect_pad(y, 1)), own["kernel"])
+def _pixel_shuffle(y: jax.Array, own: dict[str, Any], reflect: Reflect, _clear: Clear) -> jax.Array:
+    y = winograd.convolve(lax.optimization_barrier(reflect(y, 1)), own["kernel"])
     return depth_to_space(y + own["bias"], 2)
 
 
-def _resized(padded: Callable[[jax.Array], jax.Array]) -> Callable[..., jax.Array]:
-    def up(y: jax.Array, own: dict[str, Any]) -> jax.Array:
-        y = jnp.repeat(jnp.repeat(y, 2, axis=1), 2, axis=2)
-        return winograd.convolve(lax.optimization_barrier(padded(y)), own["kernel"])
-
-    return up
+def _resized(y: jax.Array, own: dict[str, Any], reflect: Reflect, _clear: Clear) -> jax.Array:
+    y = jnp.repeat(jnp.repeat(y, 2, axis=1), 2, axis=2)
+    return winograd.convolve(lax.optimization_barrier(reflect(y, 1)), own["kernel"])
 
 
-_UPSAMPLINGS: dict[str, Callable[..., jax.Array]] = {
+def _resized_same(y: jax.Array, own: dict[str, Any], _reflect: Reflect, clear: Clear) -> jax.Array:
+    y = clear(jnp.repeat(jnp.repeat(y, 2, axis=1), 2, axis=2))
+    padded = jnp.pad(y, ((0, 0), (1, 1), (1, 1), (0, 0)))
+    return winograd.convolve(lax.optimization_barrier(padded), own["kernel"])
+
+
+_UPSAMPLINGS: dict[str, Upsampling] = {
     "transpose": _transposed("transpose"),
     "transpose_same": _transposed("transpose_same"),
     "pixel_shuffle": _pixel_shuffle,
-    "resize_conv": _resized(lambda y: reflect_pad(y, 1)),
-    "resize_conv_same": _resized(lambda y: jnp.pad(y, ((0, 0), (1, 1), (1, 1), (0, 0)))),
+    "resize_conv": _resized,
+    "resize_conv_same": _resized_same,
 }

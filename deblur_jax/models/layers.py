@@ -164,7 +164,7 @@ def depthwise_grouped(x: jax.Array, kernel: jax.Array, bias: jax.Array) -> jax.A
 
 
 class Operations(NamedTuple):
-    """What networks are computed with while they are trained; a backend may have quicker ones.
+    """What networks are computed with; a backend may have quicker ones, an `Extent` has its own.
 
     Attributes:
       convolution: computes what `lax.conv_general_dilated` does, in the layers whose gradients a
@@ -174,6 +174,8 @@ class Operations(NamedTuple):
       unroll: whether blocks with stacked parameters stand one after the other in the program. A
         loop over them compiles in a fraction of the time; on a CPU a pass takes a fifth longer.
       remat: of residual blocks only the input is kept for the gradient, the rest computed again.
+      reflect_pad: (x, pad) to x with reflected borders.
+      clear: of x what a convolution with zeros around it may see; stands in front of each.
     """
 
     convolution: Callable[..., jax.Array] | None = None
@@ -181,6 +183,8 @@ class Operations(NamedTuple):
     depthwise: Callable[[jax.Array, jax.Array, jax.Array], jax.Array] = depthwise
     unroll: bool = True
     remat: bool = False
+    reflect_pad: Callable[[jax.Array, int], jax.Array] = reflect_pad
+    clear: Callable[[jax.Array], jax.Array] = lambda x: x
 
 
 PLAIN = Operations()
@@ -268,18 +272,18 @@ _TRANSPOSED_PADDING = {
 class Upsample(nn.Module):
     """Doubles height and width by one of the learned ways of `GeneratorConfig.upsample`.
 
-    The convolutions are 3x3, the transposed ones of stride 2 and computed by `convolution` where
-    one is given.
+    The convolutions are 3x3, the transposed ones of stride 2.
     """
 
     features: int
     kind: str
     dtype: Any
     draw: str = "normal"
-    convolution: Callable[..., jax.Array] | None = None
+    operations: Operations = PLAIN
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
+        reflect, clear = self.operations.reflect_pad, self.operations.clear
         if self.kind in _TRANSPOSED_PADDING:
             # As `nn.ConvTranspose` computes it; that layer's name stands in saved weights.
             return nn.Conv(
@@ -289,16 +293,16 @@ class Upsample(nn.Module):
                 padding=_TRANSPOSED_PADDING[self.kind],
                 dtype=self.dtype,
                 kernel_init=KERNEL_INITS[self.draw],
-                conv_general_dilated=self.convolution,
+                conv_general_dilated=self.operations.convolution,
                 name="ConvTranspose_0",
-            )(x)
+            )(clear(x))
         if self.kind == "pixel_shuffle":
-            x = conv(4 * self.features, 3, self.dtype, draw=self.draw)(reflect_pad(x, 1))
+            x = conv(4 * self.features, 3, self.dtype, draw=self.draw)(reflect(x, 1))
             return depth_to_space(x, 2)
         x = jnp.repeat(jnp.repeat(x, 2, axis=1), 2, axis=2)
         if self.kind == "resize_conv":
-            return conv(self.features, 3, self.dtype, draw=self.draw)(reflect_pad(x, 1))
-        return conv(self.features, 3, self.dtype, padding=1, draw=self.draw)(x)
+            return conv(self.features, 3, self.dtype, draw=self.draw)(reflect(x, 1))
+        return conv(self.features, 3, self.dtype, padding=1, draw=self.draw)(clear(x))
 
 
 def conv(

@@ -51,7 +51,7 @@ class Nafnet(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, keys: jax.Array | None) -> jax.Array:
-        c = self.config
+        c, clear = self.config, self.operations.clear
         drawn = 0  # blocks so far, each with dropout masks of its own
 
         def stage(y: jax.Array, count: int, name: str) -> jax.Array:
@@ -72,7 +72,7 @@ class Nafnet(nn.Module):
             return scanned(c.dropout, self.dtype, self.operations, name=name)(y, numbers, keys)[0]
 
         y = space_to_depth(x.astype(self.dtype), FACTOR)
-        y = conv(c.width, 3, self.dtype, padding=1, kernel_init=UNIFORM, name="head")(y)
+        y = conv(c.width, 3, self.dtype, padding=1, kernel_init=UNIFORM, name="head")(clear(y))
         skips = []
         for level, count in enumerate(c.outer_blocks):
             y = stage(y, count, f"before_{level}")
@@ -93,7 +93,7 @@ class Nafnet(nn.Module):
         tail = conv(
             3 * FACTOR**2, 3, self.dtype, padding=1, kernel_init=nn.initializers.zeros, name="tail"
         )
-        return depth_to_space(tail(y), FACTOR).astype(jnp.float32)
+        return depth_to_space(tail(clear(y)), FACTOR).astype(jnp.float32)
 
 
 class Block(nn.Module):
@@ -158,7 +158,7 @@ class Depthwise(nn.Module):
         draw = nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform", in_axis=(0, 1))
         kernel = self.param("kernel", draw, (3, 3, features))
         bias = self.param("bias", nn.initializers.zeros, (features,))
-        return self.operations.depthwise(x.astype(self.dtype), kernel, bias)
+        return self.operations.depthwise(self.operations.clear(x.astype(self.dtype)), kernel, bias)
 
 
 def gate(x: jax.Array) -> jax.Array:

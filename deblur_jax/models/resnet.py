@@ -17,7 +17,6 @@ from deblur_jax.models.layers import (
     Operations,
     Upsample,
     conv,
-    reflect_pad,
     sample_dropout,
 )
 
@@ -44,6 +43,7 @@ class Resnet(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array, keys: jax.Array | None) -> jax.Array:
         c, quick = self.config, self.operations.convolution
+        reflect, clear = self.operations.reflect_pad, self.operations.clear
         # TensorFlow's 'SAME' at stride 2 and even sizes has nothing above and to the left.
         down_padding = 1 if c.downsample == "symmetric" else (0, 1)
 
@@ -59,17 +59,17 @@ class Resnet(nn.Module):
         def layer(features: int, size: int, name: str, **options: Any) -> nn.Conv:
             return conv(features, size, self.dtype, draw=c.init, name=name, **options)
 
-        y = norm_relu(layer(c.width, 7, "head")(reflect_pad(x, 3)))
+        y = norm_relu(layer(c.width, 7, "head")(reflect(x, 3)))
         for i, factor in enumerate((2, 4)):
             down = layer(factor * c.width, 3, f"down_{i}", stride=2, padding=down_padding)
-            y = norm_relu(down(y))
+            y = norm_relu(down(clear(y)))
 
         def block(module: nn.Module, y: jax.Array, keys: jax.Array | None, i: int) -> jax.Array:
             del module  # the layers find it by themselves
-            z = norm_relu(layer(4 * c.width, 3, f"block_{i}_a")(reflect_pad(y, 1)))
+            z = norm_relu(layer(4 * c.width, 3, f"block_{i}_a")(reflect(y, 1)))
             z = sample_dropout(z, keys, c.dropout, layer=i)
             if c.block_convolutions == 2:
-                z = norm(layer(4 * c.width, 3, f"block_{i}_b")(reflect_pad(z, 1)))
+                z = norm(layer(4 * c.width, 3, f"block_{i}_b")(reflect(z, 1)))
             return y + z
 
         if self.operations.remat:
@@ -78,7 +78,9 @@ class Resnet(nn.Module):
             y = block(self, y, keys, i)
         for i, factor in enumerate((2, 1)):
             # Of the transposed layers and the last a backend may be slow at the gradients.
-            up = Upsample(factor * c.width, c.upsample, self.dtype, c.init, quick, name=f"up_{i}")
+            up = Upsample(
+                factor * c.width, c.upsample, self.dtype, c.init, self.operations, name=f"up_{i}"
+            )
             y = norm_relu(up(y))
         tail = layer(3, 7, "tail", convolution=quick)
-        return tail(reflect_pad(y, 3)).astype(jnp.float32)
+        return tail(reflect(y, 3)).astype(jnp.float32)

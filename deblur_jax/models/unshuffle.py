@@ -14,7 +14,14 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from deblur_jax.models.config import GeneratorConfig
-from deblur_jax.models.layers import conv, depth_to_space, sample_dropout, space_to_depth
+from deblur_jax.models.layers import (
+    PLAIN,
+    Operations,
+    conv,
+    depth_to_space,
+    sample_dropout,
+    space_to_depth,
+)
 
 OUTER_BLOCKS = 2  # residual blocks at a quarter of the resolution, before and after the inner ones
 # He's variance keeps activations alive without a norm; each block's last kernel starts small, so
@@ -38,26 +45,26 @@ class Unshuffle(nn.Module):
     use_moving_averages: bool  # unused: no normalisation
     dtype: Any
     axis_name: str | None = None
-    operations: Any = None  # unused: no layer has slow gradients
+    operations: Operations = PLAIN  # of them only `clear`
 
     @nn.compact
     def __call__(self, x: jax.Array, keys: jax.Array | None) -> jax.Array:
-        c = self.config
+        c, clear = self.config, self.operations.clear
 
         def block(y: jax.Array, name: str, layer: int) -> jax.Array:
             features = y.shape[-1]
             first = conv(features, 3, self.dtype, padding=1, kernel_init=HE, name=f"{name}_a")
             second = conv(features, 3, self.dtype, padding=1, kernel_init=SMALL, name=f"{name}_b")
-            z = sample_dropout(nn.relu(first(y)), keys, c.dropout, layer)
-            return y + second(z)
+            z = sample_dropout(nn.relu(first(clear(y))), keys, c.dropout, layer)
+            return y + second(clear(z))
 
         y = space_to_depth(x, 4)
-        y = conv(c.width, 3, self.dtype, padding=1, kernel_init=HE, name="head")(y)
+        y = conv(c.width, 3, self.dtype, padding=1, kernel_init=HE, name="head")(clear(y))
         for i in range(OUTER_BLOCKS):
             y = block(y, f"before_{i}", i)
         skip = y
         down = conv(2 * c.width, 3, self.dtype, stride=2, padding=1, kernel_init=HE, name="down")
-        y = down(y)
+        y = down(clear(y))
         for i in range(c.blocks):
             y = block(y, f"inner_{i}", OUTER_BLOCKS + i)
         y = conv(4 * c.width, 1, self.dtype, kernel_init=HE, name="up")(y)
@@ -66,4 +73,4 @@ class Unshuffle(nn.Module):
             y = block(y, f"after_{i}", OUTER_BLOCKS + c.blocks + i)
         # Zeros: an untrained network returns its input.
         tail = conv(48, 3, self.dtype, padding=1, kernel_init=nn.initializers.zeros, name="tail")
-        return depth_to_space(tail(y), 4).astype(jnp.float32)
+        return depth_to_space(tail(clear(y)), 4).astype(jnp.float32)

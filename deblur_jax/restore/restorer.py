@@ -1,26 +1,26 @@
 """A generator with its weights, ready for pictures of any size."""
 
 import logging
-import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-from deblur_jax import fast, models
-from deblur_jax.compiler import jit
-from deblur_jax.errors import UsageError, UserError
+from deblur_jax import models
+from deblur_jax.errors import UsageError
 from deblur_jax.images import Picture, convert_depth
-from deblur_jax.restore import tiling
+from deblur_jax.restore import memory, tiling
+from deblur_jax.restore.network import Network
 from deblur_jax.restore.treatment import AS_IT_IS, Treatment
 from deblur_jax.weights.registry import Weights
 
 Array = NDArray[Any]
+Floats = NDArray[np.float32]
+Bands = Iterator[tuple[int, Floats]]  # the first row of each, and float32[n, W, 3]
 Watch = Callable[[float], None]
-PRECISIONS = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
+MOST_TOGETHER = 8  # pictures in one run of the network; more are no faster
 log = logging.getLogger(__name__)
 
 
@@ -28,14 +28,16 @@ class Restorer:
     """Restores blurred pictures with one set of weights.
 
     A picture is padded by reflection, below and to the right, to the size that the network can
-    take, restored and cut back. One program is compiled for each padded size and kept.
+    take, restored and cut back. It is laid into an array of one of few shapes (see `shapes`), for
+    each of which a program is compiled once and kept; the result does not depend on the array. What
+    does not fit into memory is restored in tiles.
 
     Attributes:
       weights: name, hash, configuration and parameters.
       precision: of the convolutions.
+      tile, max_memory: how large pictures are divided.
       dropout: the seed of dropout's masks, None where dropout is off.
-      device: what restores, None for JAX's default.
-      compilations: how many sizes have been compiled so far.
+      device: what restores.
     """
 
     def __init__(
@@ -44,36 +46,42 @@ class Restorer:
         *,
         precision: str = "float32",
         tile: str | int = "auto",
+        max_memory: str | int | None = None,
         dropout: int | None = None,
         device: jax.Device | None = None,
+        reuse: bool = True,
     ) -> None:
         """Takes the weights to the device.
 
         Args:
           weights: from `weights.registry.load`.
           precision: of the convolutions, 'float32' or 'bfloat16'; norms and output stay float32.
-          tile: 'auto', 'none', or the side of tiles in pixels; see `tiling.choose_side`.
+          tile: 'auto', 'none', or the side of tiles in pixels; see `tiling.choose_sides`.
+          max_memory: bytes (also '4G') that 'auto' may take for a picture; None is half of what is
+            free, 4 GiB at most where tiles change nothing.
           dropout: a seed leaves dropout on, as the authors of DeblurGAN do at test; masks then
             depend on it and on the picture's pixels alone. None, the default, leaves it off.
           device: one of `jax.local_devices()`; None, the default, takes JAX's default device.
+          reuse: whether a new size may share a program with larger pictures, see `shapes.Frames`;
+            without it each takes the time of its own size alone, once compiled.
 
         Raises:
-          UsageError: a precision or a tile that does not exist, or dropout that the network lacks.
+          UsageError: a precision, a tile or an amount of memory that does not exist, or dropout
+            that the network lacks.
         """
-        if precision not in PRECISIONS:
-            raise UsageError(f"precision is {precision!r}; it can be {', '.join(PRECISIONS)}")
-        if dropout is not None and not weights.config.dropout:
-            raise UsageError(f"the weights {weights.name} were trained without dropout")
-        self.weights = weights
-        self.dropout = dropout
-        self.device = device
-        self.precision = precision
         self.tile = tiling.parse_tile(tile)
-        self.compilations = 0
+        self.max_memory = memory.parse_memory(max_memory)
+        self.network = Network(
+            weights, precision=precision, dropout=dropout, device=device, reuse=reuse
+        )
+        self.weights, self.precision, self.dropout = weights, precision, dropout
+        self.device = self.network.device
         self._exact = tiling.is_exact(weights.config, weights.batch_stats)
-        params, self._forward = self._network()
-        self._params = jax.device_put(params, device)
-        self._program = jit(self._one)
+
+    @property
+    def compilations(self) -> int:
+        """How many shapes have been compiled so far."""
+        return self.network.compilations
 
     def __call__(self, image: Array) -> Array:
         """Restores uint8[H, W, 3] to uint8[H, W, 3], or uint16 to uint16, rounded to the nearest.
@@ -82,12 +90,24 @@ class Restorer:
           UsageError: another type or shape.
           UserError: not enough memory, or weights that give values that are not finite.
         """
-        image = np.asarray(image)
-        if image.dtype not in (np.uint8, np.uint16):
-            raise UsageError(f"a picture is uint8[H, W, 3] (or uint16), not {image.dtype}")
-        return convert_depth(self.restore_unit(convert_depth(image, "float32")), image.dtype.name)
+        return self.restore_picture(Picture(_whole_numbers(image))).rgb
 
-    def with_floats(self, image: Array) -> tuple[Array, NDArray[np.float32]]:
+    def batch(self, images: Sequence[Array] | Array) -> list[Array]:
+        """Restores several pictures; on an accelerator those of one shape go together.
+
+        Args:
+          images: uint8[H, W, 3] or uint16 each, of any sizes; [B, H, W, 3] is a sequence of them.
+
+        Returns:
+          What calling gives for each, in their order. Raises as calling does.
+        """
+        pictures = [_whole_numbers(image) for image in images]
+        # On a CPU one picture keeps all cores busy already; dropout's masks depend on the batch.
+        if self.device.platform == "cpu" or self.dropout is not None:
+            return [self(image) for image in pictures]
+        return self._grouped(pictures)
+
+    def with_floats(self, image: Array) -> tuple[Array, Floats]:
         """Restores uint8[H, W, 3] in one run of the network to the picture and what it was made of.
 
         Returns:
@@ -99,36 +119,12 @@ class Restorer:
         image = np.asarray(image)
         if image.dtype != np.uint8:
             raise UsageError(f"a picture is uint8[H, W, 3], not {image.dtype}")
-        output = self._output(convert_depth(image, "float32"))
+        output = self._output(image)
         return convert_depth(_to_unit(output), "uint8"), output
 
-    def restore_unit(self, image: Array) -> NDArray[np.float32]:
+    def restore_unit(self, image: Array) -> Floats:
         """Restores float32[H, W, 3] in [0, 1]; the same comes back. Raises as calling does."""
         return _to_unit(self._output(np.asarray(image, np.float32)))
-
-    def _output(
-        self, image: NDArray[np.float32], watch: Watch | None = None
-    ) -> NDArray[np.float32]:
-        """What the network makes of float32[H, W, 3] in [0, 1]: the same shape around [-1, 1]."""
-        if image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
-            raise UsageError(f"a picture has the shape [H, W, 3], not {list(image.shape)}")
-        height, width = image.shape[:2]
-        padded = pad_to_fit(2 * image - 1, self.weights.config)
-        side = self._side(*padded.shape[:2])
-        if side is None:
-            restored = self._restore(padded)
-        else:
-            restored = tiling.restore_in_tiles(
-                padded,
-                side,
-                tiling.receptive_radius(self.weights.config),
-                models.size_multiple(self.weights.config),
-                self._restore,
-                watch,
-            )
-        if not np.isfinite(restored).all():
-            raise UserError(f"the weights {self.weights.name} gave values that are not finite")
-        return restored[:height, :width]
 
     def restore_picture(
         self, picture: Picture, treatment: Treatment = AS_IT_IS, *, watch: Watch | None = None
@@ -143,66 +139,83 @@ class Restorer:
           treatment: how much of the restoration is taken.
           watch: told the share that is done, 0 to 1, between tiles; what it raises ends the work.
         """
-        floats = picture.rgb.dtype == np.float32
-        peak = np.float32(max(1.0, picture.rgb.max()) if floats else 1.0)
-        unit = (picture.rgb / peak).clip(0, 1) if floats else convert_depth(picture.rgb, "float32")
-        restored = treatment.apply(unit, _to_unit(self._output(unit, watch)))
-        return picture.with_rgb(
-            restored * peak if floats else convert_depth(restored, picture.rgb.dtype.name)
-        )
+        source = picture.rgb
+        _refuse_other_shapes(source)
+        floats = source.dtype == np.float32
+        peak = np.float32(max(1.0, source.max()) if floats else 1.0)
+        scaled = (source / peak).clip(0, 1) if floats else source
+        result = np.empty_like(source)
+        # Band by band, so that floats of the whole picture are never needed at once.
+        for top, band in self._bands(scaled, watch):
+            rows = slice(top, top + len(band))
+            restored = treatment.apply(convert_depth(scaled[rows], "float32"), _to_unit(band))
+            result[rows] = restored * peak if floats else convert_depth(restored, source.dtype.name)
+        return picture.with_rgb(result)
 
-    def _network(self) -> tuple[Any, Callable[..., jax.Array]]:
-        """Parameters and a function of them, of pictures [B, H, W, 3] and of a number."""
-        weights, dtype = self.weights, PRECISIONS[self.precision]
-        stats = weights.batch_stats or None
-        if self.dropout is None:
-            platform = None if self.device is None else self.device.platform
-            prepared, forward = fast.choose_forward(
-                weights.params, weights.config, batch_stats=stats, dtype=dtype, platform=platform
-            )
-            return prepared, lambda params, x, _number: forward(params, x)
+    def _output(self, image: Array) -> Floats:
+        """What the network makes of [H, W, 3]: float32 of the same shape in [-1, 1]."""
+        _refuse_other_shapes(image)
+        return np.concatenate([band for _, band in self._bands(image)])
 
-        def with_dropout(params: Any, x: jax.Array, number: jax.Array) -> jax.Array:
-            keys, (own, averages) = self._keys(number), params
-            return models.apply_generator(
-                own, x, weights.config, keys=keys, batch_stats=averages, dtype=dtype
-            )
-
-        return (weights.params, stats), with_dropout
-
-    def _one(self, params: Any, image: jax.Array, number: jax.Array) -> jax.Array:
-        self.compilations += 1  # runs only while JAX traces a new size
-        return self._forward(params, image[None], number)[0]
-
-    def _keys(self, number: jax.Array) -> jax.Array:
-        return jax.random.fold_in(jax.random.key(self.dropout or 0), number)[None]
-
-    def _restore(self, image: Array) -> NDArray[np.float32]:
-        try:
-            number = np.uint32(0 if self.dropout is None else zlib.crc32(image.tobytes()))
-            return np.asarray(self._program(self._params, image, number))
-        except (MemoryError, jax.errors.JaxRuntimeError) as error:
-            if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error):
-                raise UserError(
-                    f"not enough memory for {image.shape[1]}x{image.shape[0]} pixels at once; "
-                    "smaller tiles need less"
-                ) from error
-            raise
-
-    def _side(self, height: int, width: int) -> int | None:
+    def _bands(self, image: Array, watch: Watch | None = None) -> Bands:
+        """The same from the top down; `image` is uint8, uint16 or float32 in [0, 1]."""
         config = self.weights.config
-        device = self.device or jax.devices()[0]
-        memory = tiling.free_memory() if device.platform == "cpu" else _memory_of(device)
-        side = tiling.choose_side(
-            height, width, self.tile, config, exact=self._exact, memory=memory
-        )
-        if side is not None and not self._exact:
+        height, width = image.shape[:2]
+        padded = pad_to_fit(image, config)
+        down, across = self._sides(*padded.shape[:2]) or padded.shape[:2]
+        radius, multiple = tiling.receptive_radius(config), models.size_multiple(config)
+        rows = tiling.split_axis(padded.shape[0], down, radius, multiple)
+        columns = tiling.split_axis(padded.shape[1], across, radius, multiple)
+
+        frame = self.network.frame(rows.size, columns.size)
+
+        def restore(top: int, left: int) -> Floats:
+            tile = padded[top : top + rows.size, left : left + columns.size]
+            return self.network([_signed(tile)], frame)[0]
+
+        for top, band in tiling.restore_bands(rows, columns, restore, watch):
+            if top < height:
+                yield top, band[: height - top, :width]
+
+    def _grouped(self, images: list[Array]) -> list[Array]:
+        """`batch` where pictures whose arrays have one shape are restored together."""
+        config = self.weights.config
+        found: dict[int, Array] = {}
+        groups: dict[tuple[int, int], list[int]] = {}
+        for place, image in enumerate(images):
+            size = pad_to_fit(image, config).shape[:2]
+            if self._sides(*size) is not None:
+                found[place] = self(image)
+            else:
+                groups.setdefault(self.network.frame(*size), []).append(place)
+        for frame, places in groups.items():
+            fitting = self._budget() // (memory.bytes_per_pixel(config) * frame[0] * frame[1])
+            most = max(1, min(fitting, MOST_TOGETHER))
+            for start in range(0, len(places), most):
+                some = places[start : start + most]
+                # Some of them twice rather than a program for each number of pictures.
+                full = some if len(some) == 1 else (some * most)[:most]
+                outputs = self.network(
+                    [_signed(pad_to_fit(images[i], config)) for i in full], frame
+                )
+                for i, output in zip(some, outputs, strict=False):
+                    own = _to_unit(output[: images[i].shape[0], : images[i].shape[1]])
+                    found[i] = convert_depth(own, images[i].dtype.name)
+        return [found[place] for place in range(len(images))]
+
+    def _budget(self) -> int:
+        return memory.budget(self.device, self.max_memory, exact=self._exact)
+
+    def _sides(self, height: int, width: int) -> tuple[int, int] | None:
+        config = self.weights.config
+        sides = tiling.choose_sides(height, width, self.tile, config, self._budget())
+        if sides is not None and not self._exact:
             log.warning(
                 "%dx%d pixels are restored in tiles of %d: %s norm takes its statistics from each "
                 "tile, so the result differs from that of the whole picture",
-                width, height, side, config.norm,
+                width, height, max(sides), config.norm,
             )  # fmt: skip
-        return side
+        return sides
 
 
 def on_every_device(
@@ -210,14 +223,18 @@ def on_every_device(
 ) -> list[Restorer]:
     """A restorer for each of this process's accelerators, or one where there are only CPUs.
 
-    Virtual CPU devices share the same cores: more of them would be no faster. Raises as `Restorer`.
+    Virtual CPU devices share the same cores: more of them would be no faster. They are there to be
+    timed, so each size has its own program. Raises as `Restorer`.
     """
     devices = jax.local_devices()
     some: list[jax.Device | None] = [*devices] if devices[0].platform != "cpu" else [None]
-    return [Restorer(weights, precision=precision, dropout=dropout, device=each) for each in some]
+    return [
+        Restorer(weights, precision=precision, dropout=dropout, device=each, reuse=False)
+        for each in some
+    ]
 
 
-def pad_to_fit(image: Array, config: models.GeneratorConfig) -> NDArray[np.float32]:
+def pad_to_fit(image: Array, config: models.GeneratorConfig) -> Array:
     """Pads [H, W, 3] below and to the right to a size that the network takes.
 
     The border is reflected without repeating it, to and fro where the picture is smaller than the
@@ -230,11 +247,23 @@ def pad_to_fit(image: Array, config: models.GeneratorConfig) -> NDArray[np.float
     return np.pad(image, [*pads, (0, 0)], mode="reflect") if any(p for _, p in pads) else image
 
 
-def _to_unit(output: NDArray[np.float32]) -> NDArray[np.float32]:
+def _whole_numbers(image: Array) -> Array:
+    image = np.asarray(image)
+    if image.dtype not in (np.uint8, np.uint16):
+        raise UsageError(f"a picture is uint8[H, W, 3] (or uint16), not {image.dtype}")
+    _refuse_other_shapes(image)
+    return image
+
+
+def _refuse_other_shapes(image: Array) -> None:
+    if image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
+        raise UsageError(f"a picture has the shape [H, W, 3], not {list(image.shape)}")
+
+
+def _signed(image: Array) -> Floats:
+    """From any depth to float32 in [-1, 1], as networks take it."""
+    return 2 * convert_depth(image, "float32") - 1
+
+
+def _to_unit(output: Floats) -> Floats:
     return ((output + 1) / 2).clip(0, 1)
-
-
-def _memory_of(device: jax.Device) -> int:
-    """Bytes that JAX may take on an accelerator."""
-    stats = device.memory_stats() or {}
-    return int(stats.get("bytes_limit", tiling.UNKNOWN_MEMORY))

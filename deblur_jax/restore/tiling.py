@@ -3,12 +3,10 @@
 A tile's result is wrong near those of its edges that are not the picture's, as far in as the
 network's receptive field reaches. That margin is thrown away; between the margins of two
 neighbours one result fades into the other. For a network without norm (or with fixed statistics)
-the result is that of the whole picture. An instance norm takes its statistics from what it sees,
-so there tiles differ from the whole picture, and from each other.
+the result is that of the whole picture.
 """
 
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,15 +14,14 @@ from numpy.typing import NDArray
 
 from deblur_jax import models
 from deblur_jax.errors import UsageError
+from deblur_jax.restore.memory import bytes_per_pixel
+from deblur_jax.restore.shapes import frame_side
 
 Array = NDArray[np.float32]
 RAMP = 16  # pixels over which two tiles are blended
 SMALLEST_TILE = 64
-# Tiling an exact network costs only the margins, so memory is kept low for it on any machine.
-EXACT_BUDGET = 4 * 2**30
-# Share of the free memory that one whole picture may take where tiles would change the result.
-WHOLE_SHARE = 0.75
-UNKNOWN_MEMORY = 16 * 2**30
+SMALLEST_CHOSEN = 256  # however little memory there is
+MOST_TILES = 64  # along a side that are tried
 
 
 class Axis(NamedTuple):
@@ -71,51 +68,41 @@ def is_exact(config: models.GeneratorConfig, batch_stats: Any) -> bool:
     return config.norm == "none" or (config.norm == "batch" and bool(batch_stats))
 
 
-def bytes_per_pixel(config: models.GeneratorConfig) -> int:
-    """Memory that restoring takes, a pixel of the picture: twice what was measured.
+def choose_sides(
+    height: int, width: int, tile: str | int, config: models.GeneratorConfig, memory: int
+) -> tuple[int, int] | None:
+    """Height and width of the tiles for a picture, or None for the whole of it in one piece.
 
-    At width 64 on a CPU (jax 0.10.2, float32) the paper's network takes 550 bytes a pixel,
-    `unshuffle`, which works at a sixteenth of the pixels, 116, and `nafnet`, which works at a
-    quarter of them, 390 (two cores of Zen 5, 2026-11-27); all grow with the width.
-    """
-    return 64 + {"resnet": 16, "unshuffle": 3, "nafnet": 12}[config.generator] * config.width
-
-
-def free_memory() -> int:
-    """Bytes of memory that this machine has left, as far as it tells."""
-    try:
-        for line in Path("/proc/meminfo").read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
-    except (OSError, ValueError, IndexError):
-        pass
-    return UNKNOWN_MEMORY
-
-
-def choose_side(
-    height: int,
-    width: int,
-    tile: str | int,
-    config: models.GeneratorConfig,
-    *,
-    exact: bool,
-    memory: int,
-) -> int | None:
-    """The side of the tiles for a picture, or None for the whole of it in one piece.
-
-    'auto' tiles an exact network above a fixed memory budget (4 GiB: about 4 megapixels of the
-    paper's network without norm, 16 of `unshuffle` with width 64), and any other only where the
-    whole picture would not fit into `memory` bytes.
+    'auto' takes the whole where it fits into `memory` bytes, and otherwise those tiles that have
+    the least to compute among those that fit: few, of one size, none of them much longer than wide.
     """
     if tile == "none":
         return None
     if isinstance(tile, int):
-        return tile if max(height, width) > tile else None
-    budget = EXACT_BUDGET if exact else int(WHOLE_SHARE * memory)
-    if height * width * bytes_per_pixel(config) <= budget:
-        return None
-    side = int((min(budget, EXACT_BUDGET) / bytes_per_pixel(config)) ** 0.5)
-    return max(side // 64 * 64, 4 * SMALLEST_TILE)
+        return (tile, tile) if max(height, width) > tile else None
+    most = max(memory // bytes_per_pixel(config), SMALLEST_CHOSEN**2)
+    multiple = models.size_multiple(config)
+    overlap = 2 * receptive_radius(config) + RAMP
+
+    def sides(length: int) -> list[tuple[int, int]]:
+        """(number of tiles, their side) along a side of the picture."""
+        found = [(1, length)]
+        for count in range(2, MOST_TILES + 1):
+            side = -(-(length + (count - 1) * overlap) // (count * multiple)) * multiple
+            if side <= overlap:
+                break
+            found.append((count, side))
+        return found
+
+    best: tuple[int, tuple[int, int]] | None = None
+    for down, rows in sides(height):
+        for across, columns in sides(width):
+            area = frame_side(rows, multiple) * frame_side(columns, multiple)
+            if area <= most and (best is None or down * across * area < best[0]):
+                best = (down * across * area, (rows, columns))
+    if best is None:  # the margins alone are more than fits: narrower ones have to do
+        return SMALLEST_CHOSEN, SMALLEST_CHOSEN
+    return None if best[1] == (height, width) else best[1]
 
 
 def split_axis(length: int, side: int, radius: int, multiple: int) -> Axis:
@@ -152,30 +139,43 @@ def split_axis(length: int, side: int, radius: int, multiple: int) -> Axis:
     return Axis(starts, size, weights)
 
 
-def restore_in_tiles(
-    picture: Array,
-    side: int,
-    radius: int,
-    multiple: int,
-    restore: Callable[[Array], Array],
+def restore_bands(
+    rows: Axis,
+    columns: Axis,
+    restore: Callable[[int, int], Array],
     watch: Callable[[float], None] | None = None,
-) -> Array:
-    """Restores float32[H, W, 3] tile by tile; H and W are multiples of `multiple`.
+) -> Iterator[tuple[int, Array]]:
+    """Restores a picture tile by tile and gives away what is finished, from the top down.
 
-    `restore` maps one tile to a result of the same shape; it is called for one shape only. `watch`
-    is told the share that is done after each tile.
+    Args:
+      rows, columns: from `split_axis`.
+      restore: maps a tile's top and left to its result, float32[rows.size, columns.size, 3].
+      watch: told the share that is done after each tile.
+
+    Yields:
+      The first row of a band, and the band, float32[n, W, 3]; together they are the picture.
     """
-    rows = split_axis(picture.shape[0], side, radius, multiple)
-    columns = split_axis(picture.shape[1], side, radius, multiple)
-    blended = np.zeros_like(picture)
+    width = columns.starts[-1] + columns.size
     tiles = len(rows.starts) * len(columns.starts)
+    if tiles == 1:
+        whole = restore(0, 0)
+        if watch is not None:
+            watch(1.0)
+        yield 0, whole
+        return
+    band = np.zeros((rows.size, width, 3), np.float32)
     done = 0
-    for top, down in zip(rows.starts, rows.weights, strict=True):
+    for number, (top, down) in enumerate(zip(rows.starts, rows.weights, strict=True)):
         for left, across in zip(columns.starts, columns.weights, strict=True):
-            place = np.s_[top : top + rows.size, left : left + columns.size]
             weight = down[:, None, None] * across[None, :, None]
-            blended[place] += weight * restore(picture[place])
+            band[:, left : left + columns.size] += weight * restore(top, left)
             done += 1
             if watch is not None:
                 watch(done / tiles)
-    return blended
+        if number + 1 == len(rows.starts):
+            yield top, band
+            return
+        finished = rows.starts[number + 1] - top  # no later tile reaches above the next one's top
+        yield top, band[:finished].copy()
+        band[: rows.size - finished] = band[finished:]
+        band[rows.size - finished :] = 0

@@ -11,10 +11,14 @@ from deblur_jax.errors import UsageError, UserError
 from deblur_jax.images import Picture
 from deblur_jax.restore import Restorer
 from deblur_jax.restore.restorer import pad_to_fit
+from deblur_jax.restore.treatment import Treatment
 from deblur_jax.weights.registry import Weights
 
 SMALL = models.GeneratorConfig(width=4, blocks=1)
 EXACT = models.GeneratorConfig(width=4, blocks=1, norm="none")
+NAFNET = models.GeneratorConfig(
+    generator="nafnet", norm="none", width=4, blocks=1, outer_blocks=(1, 1), dropout=0.0
+)
 LIGHT = models.GeneratorConfig(generator="unshuffle", norm="none", width=4, blocks=1)
 
 
@@ -95,6 +99,72 @@ def test_nothing_is_compiled_twice(rng):
     assert restorer.compilations == 2
 
 
+@pytest.mark.parametrize("config", [SMALL, EXACT, LIGHT, NAFNET])
+def test_many_sizes_share_few_programs_and_change_nothing(rng, config):
+    restorer, weights = Restorer(make_weights(config)), make_weights(config)
+    for shape in [(144, 160), (137, 152), (130, 149), (141, 160)]:  # arrays of 144x160
+        image = picture(rng, *shape)
+        difference = np.abs(restorer(image).astype(int) - by_hand(weights, image))
+        assert difference.max() <= 1 and (difference > 0).mean() < 0.01
+    assert restorer.compilations == 1
+
+
+def test_a_batch_norm_without_averages_gets_arrays_of_its_own(rng):
+    """Its statistics are of all that it sees, so nothing may stand around the picture."""
+    weights = make_weights(models.GeneratorConfig(width=4, blocks=1, norm="batch"))
+    image = picture(rng, 130, 136)
+    restored = Restorer(weights)(image)
+    difference = np.abs(restored.astype(int) - by_hand(weights, image))
+    assert difference.max() <= 1 and (difference > 0).mean() < 0.01
+
+
+@pytest.mark.parametrize("config", [SMALL, LIGHT])
+def test_batches_give_what_one_by_one_gives(rng, config, monkeypatch):
+    restorer = restorer_of(config)
+    shapes = [(16, 16), (13, 15), (40, 24), (16, 12), (1, 9), (37, 24)]
+    images = [picture(rng, *shape) for shape in shapes]
+    images[1] = images[1].astype(np.uint16) * 257
+    alone = [restorer(image) for image in images]
+    for found, expected in zip(restorer.batch(images), alone, strict=True):
+        np.testing.assert_array_equal(found, expected)
+    together = restorer._grouped(images)  # as on an accelerator
+    for found, expected in zip(together, alone, strict=True):
+        assert found.dtype == expected.dtype and found.shape == expected.shape
+        peak = np.iinfo(expected.dtype).max
+        difference = np.abs(found.astype(float) - expected) / peak * 255
+        assert difference.max() <= 1.01 and (difference > 0.5).mean() < 0.01
+    array = np.stack([images[0], images[0][::-1]])
+    assert len(restorer.batch(array)) == 2
+    assert restorer.batch([]) == []
+
+
+def test_a_treatment_is_applied_at_the_pictures_depth(rng):
+    restorer = restorer_of(SMALL)
+    for dtype in (np.uint8, np.uint16):
+        image = rng.integers(0, np.iinfo(dtype).max, (20, 30, 3), dtype=dtype, endpoint=True)
+        source = Picture(image)
+        none = restorer.restore_picture(source, Treatment(0.0)).rgb
+        np.testing.assert_array_equal(none, image)
+        half = restorer.restore_picture(source, Treatment(0.5)).rgb.astype(float)
+        expected = (image.astype(float) + restorer(image)) / 2
+        assert np.abs(half - expected).max() <= 1.01
+        luma = restorer.restore_picture(source, Treatment(luminance_only=True)).rgb
+        assert (luma != restorer(image)).any()
+
+
+def test_who_watches_can_end_it(rng):
+    restorer = Restorer(make_weights(EXACT), tile=64)
+    told = []
+    restorer.restore_picture(Picture(picture(rng, 100, 150)), watch=told.append)
+    assert len(told) > 2 and told[-1] == 1
+
+    def stop(_share):
+        raise UserError("enough")
+
+    with pytest.raises(UserError, match="enough"):
+        restorer.restore_picture(Picture(picture(rng, 100, 150)), watch=stop)
+
+
 def test_tiles_share_one_program_and_change_nothing(rng):
     weights, image = make_weights(EXACT), picture(rng, 150, 230)
     whole = Restorer(weights, tile="none").restore_unit(image / np.float32(255))
@@ -123,12 +193,12 @@ def test_a_batch_norm_uses_its_moving_averages(rng):
         assert np.abs(results[i] - results[i - 1]).max() > 0
 
 
-def test_values_are_rounded_not_cut(rng, monkeypatch):
+def test_values_are_rounded_not_cut(monkeypatch):
     restorer = restorer_of(SMALL)
     values = np.linspace(0, 1, 3 * 64, dtype=np.float32).reshape(8, 8, 3)
-    monkeypatch.setattr(restorer, "restore_unit", lambda image: values)
+    monkeypatch.setattr(type(restorer.network), "__call__", lambda *_: [2 * values - 1])
     restored = restorer(np.zeros((8, 8, 3), np.uint8))
-    np.testing.assert_array_equal(restored, np.floor(values.astype(np.float64) * 255 + 0.5))
+    np.testing.assert_allclose(restored, np.floor(values.astype(np.float64) * 255 + 0.5), atol=0)
 
 
 def test_sixteen_bits_are_worked_on_at_sixteen_bits(rng):
@@ -201,7 +271,7 @@ def test_lack_of_memory_is_explained(monkeypatch, error):
     def fail(*_):
         raise raised
 
-    monkeypatch.setattr(restorer, "_program", fail)
+    monkeypatch.setattr(restorer.network, "_program", fail)
     with pytest.raises(UserError, match="not enough memory for 12x8 pixels"):
         restorer(np.zeros((8, 12, 3), np.uint8))
 
