@@ -90,8 +90,8 @@ class Network:
             raise
         self._frames.used(frame, (time.perf_counter() - start) / len(images))
         found = [out[:high, :wide] for out, (high, wide) in zip(outputs, sizes, strict=True)]
-        if not all(np.isfinite(output).all() for output in found):
-            raise UserError(f"the weights {self.weights.name} gave values that are not finite")
+        for output in found:
+            refuse_infinite(output, self.weights.name)
         return found
 
     def _some(
@@ -142,3 +142,9 @@ def _framed(image: Floats, shape: tuple[int, int]) -> Floats:
     frame = np.zeros((*shape, 3), np.float32)
     frame[: image.shape[0], : image.shape[1]] = image
     return frame
+
+
+def refuse_infinite(output: Floats, name: str) -> None:
+    """Raises UserError, with the weights' name, where a value is not finite."""
+    if not np.isfinite(output).all():
+        raise UserError(f"the weights {name} gave values that are not finite")

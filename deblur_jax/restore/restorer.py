@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from deblur_jax import models
 from deblur_jax.errors import UsageError
 from deblur_jax.images import Picture, convert_depth
-from deblur_jax.restore import memory, tiling
-from deblur_jax.restore.network import Network
+from deblur_jax.restore import layered, memory, tiling
+from deblur_jax.restore.network import Network, refuse_infinite
 from deblur_jax.restore.treatment import AS_IT_IS, Treatment
 from deblur_jax.weights.registry import Weights
 
@@ -30,7 +30,8 @@ class Restorer:
     A picture is padded by reflection, below and to the right, to the size that the network can
     take, restored and cut back. It is laid into an array of one of few shapes (see `shapes`), for
     each of which a program is compiled once and kept; the result does not depend on the array. What
-    does not fit into memory is restored in tiles.
+    does not fit into memory is restored in tiles or, by a network with instance norm, layer by
+    layer in strips (always in float32), so that it too comes out as it would in one piece.
 
     Attributes:
       weights: name, hash, configuration and parameters.
@@ -76,6 +77,7 @@ class Restorer:
         )
         self.weights, self.precision, self.dropout = weights, precision, dropout
         self.device = self.network.device
+        self._layered: layered.Layered | None = None
         self._exact = tiling.is_exact(weights.config, weights.batch_stats)
 
     @property
@@ -159,23 +161,49 @@ class Restorer:
 
     def _bands(self, image: Array, watch: Watch | None = None) -> Bands:
         """The same from the top down; `image` is uint8, uint16 or float32 in [0, 1]."""
-        config = self.weights.config
         height, width = image.shape[:2]
-        padded = pad_to_fit(image, config)
-        down, across = self._sides(*padded.shape[:2]) or padded.shape[:2]
-        radius, multiple = tiling.receptive_radius(config), models.size_multiple(config)
-        rows = tiling.split_axis(padded.shape[0], down, radius, multiple)
-        columns = tiling.split_axis(padded.shape[1], across, radius, multiple)
+        padded = pad_to_fit(image, self.weights.config)
+        sides = self._sides(*padded.shape[:2])
+        if sides is not None and self.dropout is None and layered.can(self.weights.config):
+            bands = self._in_strips(padded, watch)
+        else:
+            bands = self._in_tiles(padded, sides, watch)
+        for top, band in bands:
+            if top < height:
+                yield top, band[: height - top, :width]
 
+    def _in_tiles(self, image: Array, sides: tuple[int, int] | None, watch: Watch | None) -> Bands:
+        """In tiles of these sides, or as a whole."""
+        config = self.weights.config
+        if sides is not None and not self._exact:
+            log.warning(
+                "%dx%d pixels are restored in tiles of %d: %s norm takes its statistics from each "
+                "tile, so the result differs from that of the whole picture",
+                image.shape[1], image.shape[0], max(sides), config.norm,
+            )  # fmt: skip
+        down, across = sides or image.shape[:2]
+        radius, multiple = tiling.receptive_radius(config), models.size_multiple(config)
+        rows = tiling.split_axis(image.shape[0], down, radius, multiple)
+        columns = tiling.split_axis(image.shape[1], across, radius, multiple)
         frame = self.network.frame(rows.size, columns.size)
 
         def restore(top: int, left: int) -> Floats:
-            tile = padded[top : top + rows.size, left : left + columns.size]
+            tile = image[top : top + rows.size, left : left + columns.size]
             return self.network([_signed(tile)], frame)[0]
 
-        for top, band in tiling.restore_bands(rows, columns, restore, watch):
-            if top < height:
-                yield top, band[: height - top, :width]
+        return tiling.restore_bands(rows, columns, restore, watch)
+
+    def _in_strips(self, image: Array, watch: Watch | None) -> Bands:
+        """Layer by layer, with the statistics of the whole picture."""
+        if self._layered is None:
+            self._layered = layered.Layered(self.weights.params, self.weights.config, self.device)
+        height, width = image.shape[:2]
+        bands = self._layered.restore(
+            lambda places: _signed(image[places]), height, width, self._budget(), watch
+        )
+        for top, band in bands:
+            refuse_infinite(band, self.weights.name)
+            yield top, band
 
     def _grouped(self, images: list[Array]) -> list[Array]:
         """`batch` where pictures whose arrays have one shape are restored together."""
@@ -208,14 +236,7 @@ class Restorer:
 
     def _sides(self, height: int, width: int) -> tuple[int, int] | None:
         config = self.weights.config
-        sides = tiling.choose_sides(height, width, self.tile, config, self._budget())
-        if sides is not None and not self._exact:
-            log.warning(
-                "%dx%d pixels are restored in tiles of %d: %s norm takes its statistics from each "
-                "tile, so the result differs from that of the whole picture",
-                width, height, max(sides), config.norm,
-            )  # fmt: skip
-        return sides
+        return tiling.choose_sides(height, width, self.tile, config, self._budget())
 
 
 def on_every_device(

@@ -174,13 +174,28 @@ def test_tiles_share_one_program_and_change_nothing(rng):
     assert tiled.compilations == 1
 
 
-def test_tiles_of_an_instance_norm_are_announced(rng, caplog):
+def test_tiles_of_an_instance_norm_cannot_be_seen(rng, caplog):
+    """They are strips with the statistics of the whole picture, at any depth."""
+    image = picture(rng, 101, 150)
+    whole = restorer_of(SMALL)(image)
+    told = []
+    strips = Restorer(make_weights(SMALL), tile=64).restore_picture(
+        Picture(image), watch=told.append
+    )
+    difference = np.abs(strips.rgb.astype(int) - whole)
+    assert difference.max() <= 1 and (difference > 0).mean() < 0.01
+    assert len(told) > 3 and told[-1] == 1 and (np.diff(told) > 0).all()
+    assert not caplog.records
+
+
+def test_tiles_that_differ_from_the_whole_are_announced(rng, caplog):
     image = picture(rng, 100, 150)
     Restorer(make_weights(EXACT), tile=64)(image)
     assert not caplog.records
-    Restorer(make_weights(SMALL), tile=64)(image)
-    assert "150x100" not in caplog.text and "152x100" in caplog.text
-    assert "instance norm" in caplog.text
+    Restorer(make_weights(SMALL), tile=64, dropout=0)(image)
+    assert "152x100 pixels are restored in tiles of 64: instance norm" in caplog.text
+    Restorer(make_weights(models.GeneratorConfig(width=4, blocks=1, norm="batch")), tile=64)(image)
+    assert "batch norm" in caplog.text
 
 
 def test_a_batch_norm_uses_its_moving_averages(rng):
