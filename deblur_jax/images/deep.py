@@ -6,15 +6,20 @@ that Pillow knows then works at every depth. What Pillow cannot open at all (flo
 16-bit planar TIFF) is read by tifffile.
 """
 
+import logging
 import sys
+import zlib
 from typing import IO, Any
 
 import numpy as np
-import tifffile
 from PIL import Image
 
+from deblur_jax.errors import UserError
+from deblur_jax.images.limits import refuse_large
 from deblur_jax.images.picture import Array
 
+DEFLATED = {8, 32946}  # TIFF's compressions by their numbers: both are zlib's
+COMPRESSIONS = {1, 5, 32773} | DEFLATED  # none, LZW, PackBits
 OTHER_BYTE = {"16B": "16L", "16L": "16B", "16N": "16B" if sys.byteorder == "little" else "16L"}
 
 
@@ -38,19 +43,28 @@ def is_planar(image: Image.Image) -> bool:
     return tags.get(284) == 2 and tags.get(277, 1) > 1 and max(tags.get(258, (1,))) > 8
 
 
-def read_deep_colour(stream: IO[bytes]) -> Array:
-    """uint16[H, W, C] of a picture for which `is_deep_colour`; C is 2 (gray, alpha), 3 or 4."""
-    high, mode = _decode(stream, None)
+def read_deep_colour(stream: IO[bytes], mode: str, high: Array) -> Array:
+    """All 16 bits of a picture for which `is_deep_colour`.
+
+    Args:
+      stream: the file.
+      mode: its raw mode, as `raw_mode` gives it.
+      high: uint8[H, W, C], what Pillow has decoded.
+
+    Returns:
+      uint16[H, W, C]; C is 2 (gray, alpha), 3 or 4.
+    """
     if mode.startswith("LA;"):  # four bytes a pixel: read as four channels, nothing is lost
-        four = _decode(stream, "RGBA")[0].astype(np.uint16)
+        four = _decode(stream, "RGBA").astype(np.uint16)
         return four[..., 0::2] << 8 | four[..., 1::2]
     multiplied = mode.startswith("RGBa;")
     if multiplied:  # Pillow would divide the high bytes alone by alpha
         mode = mode.replace("RGBa", "RGBA")
-        high = _decode(stream, mode)[0]
+        high = _decode(stream, mode)
     layout, order = mode.split(";")
-    low = _decode(stream, f"{layout};{OTHER_BYTE[order]}")[0]
-    samples = high.astype(np.uint16) << 8 | low
+    samples = high.astype(np.uint16)
+    samples <<= 8
+    samples |= _decode(stream, f"{layout};{OTHER_BYTE[order]}")
     return _unmultiplied(samples) if multiplied else samples
 
 
@@ -60,38 +74,62 @@ def _unmultiplied(samples: Array) -> Array:
     return np.concatenate([rgb, samples[..., 3:]], axis=2)
 
 
-def _decode(stream: IO[bytes], mode: str | None) -> tuple[Array, str]:
-    """One decode, by the raw mode `mode` if given: (uint8[H, W, C], the file's own raw mode)."""
+def _decode(stream: IO[bytes], mode: str) -> Array:
+    """One decode by the raw mode `mode`: uint8[H, W, C]."""
     stream.seek(0)
-    with Image.open(stream) as image:
-        own = raw_mode(image)
-        if mode is not None:
-            image.tile = [
-                tile._replace(
-                    args=mode if isinstance(tile.args, str) else (mode, *(tile.args or ())[1:])
-                )
-                for tile in image.tile
-            ]
+    with Image.open(stream, formats=("PNG", "TIFF")) as image:
+        image.tile = [
+            tile._replace(
+                args=mode if isinstance(tile.args, str) else (mode, *(tile.args or ())[1:])
+            )
+            for tile in image.tile
+        ]
         # Pillow turns a TIFF upright while loading, so both decodes come out upright.
-        return np.asarray(image), own
+        return np.asarray(image)
 
 
-def read_tiff(stream: IO[bytes]) -> tuple[Array, dict[int, Any]]:
+def read_tiff(stream: IO[bytes], most_pixels: int) -> tuple[Array, dict[int, Any]]:
     """The first page by tifffile: array[H, W, C], and its tags as {code: value}.
 
-    Raises ValueError for what no picture tool here can read (a rare compression, a volume).
+    Raises:
+      UserError: it has more than `most_pixels`, or is what no picture tool here can read (a rare
+        compression, a volume).
     """
+    import tifffile  # few pictures need it, and its import takes a while
+
+    logging.getLogger("tifffile").addHandler(logging.NullHandler())  # else it would go to stderr
     stream.seek(0)
     with tifffile.TiffFile(stream) as file:
         page = file.pages.first
+        if page.photometric not in (0, 1, 2):
+            raise UserError("its TIFF colour space is not supported")
+        _refuse_bombs(page, stream, most_pixels)
         array = page.asarray()
         tags = {tag.code: tag.value for tag in page.tags.values()}
         if page.axes.startswith("S"):
             array = np.moveaxis(array, 0, -1)
-        if page.photometric not in (0, 1, 2):
-            raise ValueError("its TIFF colour space is not supported")
     if array.ndim == 2:
         array = array[..., None]
     if array.ndim != 3 or array.shape[-1] not in (1, 2, 3, 4):
-        raise ValueError(f"its TIFF layout {array.shape} is not a picture")
+        raise UserError(f"its TIFF layout {array.shape} is not a picture")
     return array, tags
+
+
+def _refuse_bombs(page: Any, stream: IO[bytes], most_pixels: int) -> None:
+    """Refuses a page, by its header, that would unpack to more than its picture."""
+    height, width, samples = page.imagelength, page.imagewidth, page.samplesperpixel
+    if page.imagedepth != 1 or not 1 <= samples <= 4 or not page.dtype or page.dtype.itemsize > 8:
+        raise UserError("its TIFF layout is not a picture")
+    refuse_large(width, height, page.dtype.itemsize, samples, most_pixels)
+    if page.compression not in COMPRESSIONS:
+        raise UserError("its TIFF compression is not supported")
+    rows = page.tilelength if page.is_tiled else min(page.rowsperstrip or height, height)
+    columns = page.tilewidth if page.is_tiled else width
+    most = rows * columns * page.dtype.itemsize * (samples if page.planarconfig == 1 else 1)
+    if page.compression not in DEFLATED:
+        return  # LZW and PackBits make a strip 1400 and 64 times as large at most
+    for offset, length in zip(page.dataoffsets, page.databytecounts, strict=False):
+        stream.seek(offset)
+        packed = stream.read(length)
+        if len(zlib.decompressobj().decompress(packed, most + 1)) > most:
+            raise UserError("a strip of it unpacks to more than its size")

@@ -1,5 +1,6 @@
 """PNG at 16 bits and TIFF at 8, 16 and 32, which Pillow alone cannot write; zlib is enough."""
 
+import contextlib
 import struct
 import zlib
 from typing import IO
@@ -7,7 +8,7 @@ from typing import IO
 import numpy as np
 from PIL import Image, TiffImagePlugin, TiffTags
 
-from deblur_jax.images.picture import Array
+from deblur_jax.images.picture import BLOCK, Array
 
 # TIFF keeps the camera's tags among those that describe the file's own layout. Only these travel
 # (TIFF 6.0 section 8, and the pointers to the EXIF and GPS directories).
@@ -18,7 +19,11 @@ DESCRIPTIVE_TAGS = frozenset(
 
 
 def write_png16(
-    stream: IO[bytes], samples: Array, icc: bytes | None = None, exif: bytes | None = None
+    stream: IO[bytes],
+    samples: Array,
+    icc: bytes | None = None,
+    exif: bytes | None = None,
+    dpi: tuple[float, float] | None = None,
 ) -> None:
     """Writes uint16[H, W, C] as a 16-bit PNG; C is 1 gray, 2 gray and alpha, 3 RGB, 4 RGBA."""
     height, width, channels = samples.shape
@@ -34,34 +39,67 @@ def write_png16(
         chunk(b"iCCP", b"ICC Profile\0\0" + zlib.compress(icc))
     if exif:
         chunk(b"eXIf", exif.removeprefix(b"Exif\0\0"))
-    packer = zlib.compressobj(6)
+    if dpi:
+        across, down = (round(value / 0.0254) for value in dpi)  # by the metre
+        chunk(b"pHYs", struct.pack(">IIB", across, down, 1))
+    packer = _packer(samples)
     above = np.zeros((width, 2 * channels), np.uint8)
-    for row in samples.astype(">u2"):
-        line = row.view(np.uint8).reshape(width, 2 * channels)
-        packed = packer.compress(b"\x04" + _paeth(line, above).tobytes())
+    for start in range(0, height, BLOCK):
+        block = samples[start : start + BLOCK].astype(">u2").view(np.uint8)
+        block = block.reshape(-1, width, 2 * channels)
+        packed = packer.compress(_filtered(block, above).data)
         if packed:
             chunk(b"IDAT", packed)
-        above = line
+        above = block[-1]
     chunk(b"IDAT", packer.flush())
     chunk(b"IEND", b"")
 
 
-def _paeth(line: Array, above: Array) -> Array:
-    """PNG's filter 4 (PNG specification, section 9.4) of one line uint8[W, bytes per pixel]."""
-    left, corner = np.zeros_like(line), np.zeros_like(line)
-    left[1:], corner[1:] = line[:-1], above[:-1]
-    a, b, c = left.astype(np.int16), above.astype(np.int16), corner.astype(np.int16)
+def _packer(samples: Array) -> "zlib._Compress":
+    """zlib as it suits the samples.
+
+    The low bytes of a restored 16-bit picture are noise, in which a search for repetitions finds
+    nothing. Measured on 2026-11-27 by `python tests/images/measuring.py` on a GoPro frame of
+    1280x720: 16 bits under PNG's filter 4 took 0.23 s and 4.56 MB at level 6, 0.09 s and 4.50 MB by
+    runs alone (1.55 MB instead of 1.23 where there are only 8 bits to tell). 8 bits under TIFF's
+    predictor took 0.14 s and 1.14 MB at level 6, 0.04 s and 1.20 MB at level 4.
+    """
+    if samples.dtype == np.uint16:
+        return zlib.compressobj(6, strategy=zlib.Z_RLE)
+    return zlib.compressobj(4)
+
+
+def _filtered(rows: Array, above: Array) -> Array:
+    """Rows under PNG's filter 4, each behind the filter's number (its sections 9.2 and 9.4).
+
+    Args:
+      rows: uint8[R, W, bytes per pixel]. above: the row before them, uint8[W, bytes per pixel].
+
+    Returns:
+      uint8[R, 1 + W * bytes per pixel].
+    """
+    up = np.concatenate([above[None], rows[:-1]])
+    left, corner = np.zeros_like(rows), np.zeros_like(rows)
+    left[:, 1:], corner[:, 1:] = rows[:, :-1], up[:, :-1]
+    a, b, c = left.astype(np.int16), up.astype(np.int16), corner.astype(np.int16)
     to_a, to_b, to_c = np.abs(b - c), np.abs(a - c), np.abs(a + b - 2 * c)
-    guess = np.where((to_a <= to_b) & (to_a <= to_c), left, np.where(to_b <= to_c, above, corner))
-    return line - guess
+    guess = np.where((to_a <= to_b) & (to_a <= to_c), left, np.where(to_b <= to_c, up, corner))
+    lines = np.empty((len(rows), 1 + rows[0].size), np.uint8)
+    lines[:, 0] = 4
+    lines[:, 1:] = (rows - guess).reshape(len(rows), -1)
+    return lines
 
 
 def write_tiff(
-    stream: IO[bytes], samples: Array, icc: bytes | None = None, exif: bytes | None = None
+    stream: IO[bytes],
+    samples: Array,
+    icc: bytes | None = None,
+    exif: bytes | None = None,
+    dpi: tuple[float, float] | None = None,
 ) -> None:
     """Writes uint8, uint16 or float32 [H, W, C] as a deflated TIFF; C as for PNG."""
     height, width, channels = samples.shape
-    samples = samples.astype(samples.dtype.newbyteorder("<"))
+    samples = samples.astype(samples.dtype.newbyteorder("<"), copy=False)
     whole = samples.dtype.kind == "u"
     rows = max(1, 2**18 // max(1, width * channels * samples.itemsize))  # strips of some 256 KiB
     strips = []
@@ -70,14 +108,18 @@ def write_tiff(
         if whole:  # predictor 2: differences along the row (TIFF 6.0 section 14)
             strip = np.concatenate([strip[:, :1], strip[:, 1:] - strip[:, :-1]], axis=1)
             strip = strip.astype(samples.dtype)
-        strips.append(zlib.compress(strip.tobytes(), 6))
+        packer = _packer(samples)
+        strips.append(packer.compress(strip.tobytes()) + packer.flush())
     lengths = [len(strip) for strip in strips]
     if sum(lengths) > 2**32 - 2**24:
         raise ValueError("it is too large for a TIFF file")
 
     directory = TiffImagePlugin.ImageFileDirectory_v2(prefix=b"II")
     if exif:
-        _copy_tags(exif, directory)
+        with contextlib.suppress(Exception):  # a broken EXIF block must not cost the picture
+            _copy_tags(exif, directory)
+    if dpi and 282 not in directory:
+        directory[282], directory[283], directory[296] = *dpi, 2  # by the inch
     if icc:
         directory[34675] = icc
     directory[256], directory[257] = width, height
@@ -98,7 +140,13 @@ def write_tiff(
 
 
 def _copy_tags(exif: bytes, directory: TiffImagePlugin.ImageFileDirectory_v2) -> None:
+    """Takes over the tags that describe the picture; one that is broken is left out."""
     tags = Image.Exif()
     tags.load(exif)
     for tag in set(tags) & DESCRIPTIVE_TAGS:
-        directory[tag] = tags.get_ifd(tag) if tag in TiffTags.TAGS_V2_GROUPS else tags[tag]
+        with contextlib.suppress(Exception):
+            alone = TiffImagePlugin.ImageFileDirectory_v2(prefix=b"II")
+            value = tags.get_ifd(tag) if tag in TiffTags.TAGS_V2_GROUPS else tags[tag]
+            alone[tag] = value
+            alone.tobytes()
+            directory[tag] = value

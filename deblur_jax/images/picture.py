@@ -6,9 +6,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from deblur_jax.images.stored import Stored
+
 Array = NDArray[Any]
 PEAKS = {"uint8": 255, "uint16": 65535, "float32": 1}
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as Pillow's convert("L")
+BLOCK = 64  # rows that are worked on at once where whole pictures would take much memory
 
 
 @dataclass(frozen=True)
@@ -18,6 +21,7 @@ class Picture:
     rgb: uint8, uint16 (0..peak) or float32 (nominally 0..1) [H, W, 3].
     alpha: the same type [H, W], or None. gray: whether it is written as gray.
     icc, exif: the profile and the EXIF block as bytes, or None.
+    stored: how the file kept it that it was read from, or None.
     """
 
     rgb: Array
@@ -25,6 +29,7 @@ class Picture:
     gray: bool = False
     icc: bytes | None = None
     exif: bytes | None = None
+    stored: Stored | None = None
 
     def with_rgb(self, rgb: Array) -> "Picture":
         """The same picture with other colours of the same size and type; ValueError otherwise."""
@@ -54,5 +59,8 @@ def convert_depth(array: Array, dtype: str) -> Array:
 
 def luma(rgb: Array) -> Array:
     """The gray [H, W] of an RGB picture [H, W, 3], of the same type."""
-    gray = rgb.astype(np.float64) @ np.array(LUMA)
-    return np.rint(gray).astype(rgb.dtype) if rgb.dtype.kind == "u" else gray.astype(rgb.dtype)
+    gray = np.empty(rgb.shape[:2], rgb.dtype)
+    for start in range(0, len(rgb), BLOCK):  # in double precision, but not of all at once
+        block = rgb[start : start + BLOCK].astype(np.float64) @ np.array(LUMA)
+        gray[start : start + BLOCK] = np.rint(block) if rgb.dtype.kind == "u" else block
+    return gray
