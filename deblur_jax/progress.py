@@ -9,7 +9,10 @@ from tqdm import tqdm
 
 if TYPE_CHECKING:
     from deblur_jax.data.video.scenes import Scene
+    from deblur_jax.restore.files import Finished
     from deblur_jax.restore.inputs import Job
+
+LINE_EVERY = 30  # seconds between lines of one video
 
 
 class Reporter:
@@ -21,6 +24,9 @@ class Reporter:
         self._terminal = sys.stderr.isatty()
         self._start = time.monotonic()
         self._before: int | None = None  # items that were finished before this call
+        self._frames: Any = None  # a bar for the frames of a video
+        # The video that lines tell of: when it began, when a line was last, the frame at first.
+        self._told: tuple[Job, float, float, int] | None = None
 
     def __enter__(self) -> "Reporter":
         return self
@@ -31,6 +37,7 @@ class Reporter:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self._close_frames()
         if self._bar is not None:
             self._bar.close()
 
@@ -49,14 +56,46 @@ class Reporter:
         else:
             tqdm.write(sentence, file=sys.stderr)
 
-    def job(self, number: int, total: int, job: "Job", outcome: str, seconds: float) -> None:
+    def job(self, finished: "Finished") -> None:
         """A file is finished, in the form that `restore.files.process_files` tells it."""
-        if outcome == "done":
-            self.item(number, total, job.name, f"done in {seconds:.1f} s")
-        elif outcome == "skipped":
+        self._close_frames()
+        number, total, job = finished.number, finished.total, finished.job
+        if finished.outcome == "done":
+            note = f": {finished.note}" if finished.note else ""
+            if finished.note and self._terminal:
+                tqdm.write(f"{job.name}{note}", file=sys.stderr)
+            self.item(number, total, job.name, f"done in {finished.seconds:.1f} s{note}")
+        elif finished.outcome == "skipped":
             self.item(number, total, job.name, f"skipped, {job.target} exists")
         else:
-            self._failure(number, total, job.name, outcome)
+            self._failure(number, total, job.name, finished.outcome)
+
+    def frame(self, job: "Job", done: int, expected: int | None) -> None:
+        """Frame `done` of a video is finished; `expected` is how many there should be."""
+        if self._terminal:
+            if self._frames is None:
+                self._frames = tqdm(
+                    desc=job.name, unit="frame", file=sys.stderr, dynamic_ncols=True, leave=False
+                )
+            # A header that says too little must not let the bar run over its end.
+            self._frames.total = None if expected is None or done > expected else expected
+            self._frames.update(done - self._frames.n)
+            return
+        now = time.monotonic()
+        if self._told is None or self._told[0] != job:
+            self._told = (job, now, now, done)
+        _, start, last, first = self._told
+        if now - last >= LINE_EVERY:
+            self._told = (job, start, now, first)
+            each = (now - start) / max(done - first, 1)
+            left = "" if expected is None else _left(each * (expected - done))
+            of = "" if expected is None or done > expected else f" of {expected}"
+            print(f"{job.name}: frame {done}{of}{left}", file=sys.stderr, flush=True)
+
+    def _close_frames(self) -> None:
+        if self._frames is not None:
+            self._frames.close()
+            self._frames = None
 
     def _failure(self, number: int, total: int, name: str, sentence: str) -> None:
         if not self._terminal:
@@ -70,11 +109,7 @@ class Reporter:
         if self._before is None:
             self._before = number - 1
         each = (time.monotonic() - self._start) / max(number - self._before, 1)
-        minutes = round(each * (total - number) / 60)
-        if minutes < 1:
-            return ""
-        hours, rest = divmod(minutes, 60)
-        return f", {hours} h {rest:02d} min left" if hours else f", {minutes} min left"
+        return _left(each * (total - number))
 
     def _advance(self, number: int, total: int, name: str) -> None:
         if self._bar is None:
@@ -87,6 +122,14 @@ class Reporter:
             )
         self._bar.set_postfix_str(name, refresh=False)
         self._bar.update(number - self._bar.n)
+
+
+def _left(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    if minutes < 1:
+        return ""
+    hours, rest = divmod(minutes, 60)
+    return f", {hours} h {rest:02d} min left" if hours else f", {minutes} min left"
 
 
 class FrameReporter:

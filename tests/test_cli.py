@@ -9,7 +9,8 @@ import jax
 import numpy as np
 import pytest
 
-from deblur_jax import cli, commands, images, models
+from deblur_jax import cli, images, models
+from deblur_jax.commands import about, making, measuring
 from deblur_jax.restore import Restorer
 from deblur_jax.weights import registry
 
@@ -87,9 +88,9 @@ def test_tile_and_precision_reach_the_restorer(photos, tmp_path, monkeypatch, we
         real(self, weights, **options)
 
     monkeypatch.setattr(Restorer, "__init__", spy)
-    options = ["--precision", "bfloat16", "--tile", "128", "--dropout", "7"]
+    options = ["--precision", "bfloat16", "--tile", "128", "--dropout", "7", "--max-memory", "1G"]
     assert deblur(weights, photos / "a.png", "--output", tmp_path / "o", *options) == 0
-    assert seen == {"precision": "bfloat16", "tile": "128", "dropout": 7}
+    assert seen == {"precision": "bfloat16", "tile": "128", "dropout": 7, "max_memory": "1G"}
 
 
 @pytest.mark.parametrize(
@@ -145,7 +146,8 @@ def test_help_is_quick_and_imports_nothing_heavy():
 
 
 def test_no_tensorflow_for_pictures():
-    program = "import sys, deblur_jax.commands\nassert 'tensorflow' not in sys.modules"
+    modules = "deblur_jax.commands.restoring, deblur_jax.commands.measuring"
+    program = f"import sys, {modules}\nassert 'tensorflow' not in sys.modules"
     subprocess.run([sys.executable, "-c", program], check=True)
 
 
@@ -161,7 +163,7 @@ def test_an_internal_error_is_one_line_unless_debug(monkeypatch, capsys):
     def broken():
         raise RuntimeError("it\nbroke")
 
-    monkeypatch.setattr(commands, "info", broken)
+    monkeypatch.setattr(about, "info", broken)
     assert cli.main(["info"]) == 1
     said = capsys.readouterr().err
     assert said.count("\n") == 1 and "internal error, RuntimeError: it broke" in said
@@ -173,7 +175,7 @@ def test_a_full_disk_is_one_line(monkeypatch, capsys):
     def full():
         raise OSError(28, "No space left on device", "/a/file")
 
-    monkeypatch.setattr(commands, "info", full)
+    monkeypatch.setattr(about, "info", full)
     assert cli.main(["info"]) == 1
     assert capsys.readouterr().err == "deblur-jax: /a/file: No space left on device\n"
 
@@ -182,7 +184,7 @@ def test_an_interrupt_is_one_line(monkeypatch, capsys):
     def interrupted():
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(commands, "info", interrupted)
+    monkeypatch.setattr(about, "info", interrupted)
     assert cli.main(["info"]) == 130
     assert capsys.readouterr().err == "deblur-jax: interrupted\n"
 
@@ -279,9 +281,9 @@ def test_an_interrupted_overwrite_goes_on(weights, pairs, tmp_path):
 
     options = {"pairs": str(pairs), "weights": weights, "overwrite": True, "pictures": 0}
     with pytest.raises(KeyboardInterrupt):
-        commands.evaluate(str(target), **options, progress=interrupt)
+        measuring.evaluate(str(target), **options, progress=interrupt)
     assert target.read_text() == "mine"
-    commands.evaluate(str(target), **options, say=said.append)
+    measuring.evaluate(str(target), **options, say=said.append)
     assert said[0].endswith("of 3 were scored before")
     assert json.loads(target.read_text())["count"] == 3
 
@@ -365,7 +367,7 @@ def test_blur_has_the_options_of_blur_picture(photos, tmp_path):
         images.read_rgb(photos / "a.png"),
         "trajectory",
         kernel_size=9,
-        seed=commands.seed_of(3, "a.png"),
+        seed=making.seed_of(3, "a.png"),
         constants="paper",
         light="srgb",
         exposure=0.5,
@@ -413,9 +415,9 @@ def test_blur_keeps_alpha_and_depth(tmp_path, rng):
 
 
 def test_seeds_differ_by_name_and_seed():
-    seeds = {commands.seed_of(seed, name) for seed in range(20) for name in ("a", "b", "c/a")}
+    seeds = {making.seed_of(seed, name) for seed in range(20) for name in ("a", "b", "c/a")}
     assert len(seeds) == 60 and all(0 <= seed < 2**31 for seed in seeds)
-    assert commands.seed_of(0, "a.png") == commands.seed_of(0, "a.png")
+    assert making.seed_of(0, "a.png") == making.seed_of(0, "a.png")
 
 
 def test_the_module_runs(tmp_path):

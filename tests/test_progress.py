@@ -8,6 +8,7 @@ import pytest
 
 from deblur_jax import progress
 from deblur_jax.progress import Reporter
+from deblur_jax.restore.files import Finished
 from deblur_jax.restore.inputs import Job
 
 
@@ -22,15 +23,15 @@ JOB = Job("scene/a.png", Path("in/scene/a.png"), Path("out/scene/a.png"))
 def report(stream, monkeypatch):
     monkeypatch.setattr(sys, "stderr", stream)
     with Reporter() as reporter:
-        reporter.job(1, 3, JOB, "done", 1.25)
-        reporter.job(2, 3, JOB, "skipped", 0.0)
-        reporter.job(3, 3, JOB, "cannot read in/scene/a.png: broken", 0.0)
+        reporter.job(Finished(1, 3, JOB, "done", 1.25, "sharper"))
+        reporter.job(Finished(2, 3, JOB, "skipped", 0.0))
+        reporter.job(Finished(3, 3, JOB, "cannot read in/scene/a.png: broken", 0.0))
     return stream.getvalue()
 
 
 def test_lines(monkeypatch):
     assert report(io.StringIO(), monkeypatch).splitlines() == [
-        "[1/3] scene/a.png: done in 1.2 s",
+        "[1/3] scene/a.png: done in 1.2 s: sharper",
         "[2/3] scene/a.png: skipped, out/scene/a.png exists",
         "[3/3] failed: cannot read in/scene/a.png: broken",
     ]
@@ -39,7 +40,7 @@ def test_lines(monkeypatch):
 def test_bar(monkeypatch):
     said = report(Terminal(), monkeypatch)
     assert "3/3" in said and "failed: cannot read in/scene/a.png: broken" in said
-    assert "[1/3]" not in said
+    assert "[1/3]" not in said and "scene/a.png: sharper" in said
 
 
 def test_time_left_is_told_once_it_is_a_minute(monkeypatch):

@@ -47,7 +47,9 @@ def measure_figures(
             of_kernels.parent,
             restorer,
             about={"images": "scikit-image's photographs"} | about,
-            progress=None if progress is None else lambda n, of, job, *_: progress(n, of, job.name),
+            progress=(
+                None if progress is None else lambda it: progress(it.number, it.total, it.job.name)
+            ),
         )
     return [of_kinds, of_kernels]
 

@@ -142,7 +142,7 @@ def apply_train(
 def _check_size(x: jax.Array, config: GeneratorConfig) -> None:
     height, width = x.shape[1:3]
     multiple, least = size_multiple(config), minimum_size(config)
-    if height % multiple or width % multiple or min(height, width) < least:
+    if height % multiple or width % multiple or height < least or width < least:  # also symbolic
         raise ValueError(
             f"{config.generator} takes heights and widths of at least {least} that are multiples "
             f"of {multiple}, not {height}x{width}"

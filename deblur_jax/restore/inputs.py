@@ -3,11 +3,12 @@
 import glob
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from deblur_jax.errors import UsageError, UserError
-from deblur_jax.images import IMAGE_SUFFIXES, VIDEO_SUFFIXES
+from deblur_jax.images import IMAGE_SUFFIXES, VIDEO_SUFFIXES, result_suffix
+from deblur_jax.images.suffixes import FORMAT_OF
 
 
 @dataclass(frozen=True)
@@ -16,35 +17,57 @@ class Job:
 
     name: its path within the input it came from, with forward slashes; also its place in the
     output folder. source: the file. target: where the result goes. comparison: where the
-    side-by-side picture goes, or None.
+    side-by-side picture goes, or None. problem: why it cannot be worked on, or nothing.
     """
 
     name: str
     source: Path
     target: Path
     comparison: Path | None = None
+    problem: str = ""
 
     @property
     def outputs(self) -> list[Path]:
         return [self.target] if self.comparison is None else [self.target, self.comparison]
 
+    @property
+    def is_video(self) -> bool:
+        return self.source.suffix.lower() in VIDEO_SUFFIXES
 
-def plan(inputs: Sequence[str], output: str, *, compare: bool = False) -> list[Job]:
+
+def plan(
+    inputs: Sequence[str],
+    output: str,
+    *,
+    compare: bool = False,
+    suffix: str | None = None,
+    tail: str = "",
+) -> list[Job]:
     """Finds the files that `inputs` name and gives each its place at `output`.
 
     An input is a file, a folder (searched recursively, its tree kept) or a glob (its tree kept
     from its first wildcard on; `**` goes into folders). Hidden files and those without a
     picture's or a video's extension are passed over, unless named one by one. One file and an
-    `output` that ends in a picture's extension and is no folder: that file. Otherwise `output` is
-    a folder. It may lie within an input folder; what it holds is then no input.
+    `output` that ends in a picture's extension (of a video: a video's) and is no folder: that file.
+    Otherwise `output` is a folder. It may lie within an input folder; what it holds is then no
+    input.
+
+    Args:
+      inputs, output: as above.
+      compare: each job also gets a place for its comparison.
+      suffix: of all pictures' results, such as '.png'; None keeps each one's own, or takes '.png'
+        where that format cannot be written.
+      tail: stands behind the name of each result in a folder.
+
+    Returns:
+      A job for each file. Those that would be written to one place have that as their problem.
 
     Raises:
-      UsageError: an input without any picture, two files with one place, or one output file for
-        many inputs.
+      UsageError: an input without any picture, or one output file for many inputs.
       UserError: a folder that cannot be listed.
     """
     target = Path(output)
-    into_file = len(inputs) == 1 and _names_a_file(output)
+    into_file = len(inputs) == 1 and _names_a_file(output, Path(inputs[0]))
     found: dict[tuple[str, Path], None] = {}  # a set that keeps its order
     for text in inputs:
         files = _expand(text, output=None if into_file else target)
@@ -55,16 +78,30 @@ def plan(inputs: Sequence[str], output: str, *, compare: bool = False) -> list[J
         found |= dict.fromkeys(files)
     jobs = []
     for name, source in found:
-        place = target if into_file else target / name
-        comparison = place.with_name(f"{place.stem}_compare.png") if compare else None
+        place = target if into_file else _place(target / name, suffix, tail)
+        comparison = None
+        if compare:
+            ending = place.suffix if place.suffix.lower() in VIDEO_SUFFIXES else ".png"
+            comparison = place.with_name(f"{place.stem}_compare{ending}")
         jobs.append(Job(name, source, place, comparison))
-    _refuse_collisions(jobs)
-    return jobs
+    return _with_collisions(jobs)
 
 
-def _names_a_file(output: str) -> bool:
+def _place(path: Path, suffix: str | None, tail: str) -> Path:
+    """Where a file's result goes, from its place in the output folder under its own name."""
+    ending = path.suffix
+    kind = FORMAT_OF.get(ending.lower())
+    if kind is not None:
+        wanted = suffix or result_suffix(ending.lower())
+        # A .jpeg that is to be JPEG, or .JPG that stays, keeps its own spelling.
+        ending = ending if FORMAT_OF[wanted] == kind else wanted
+    return path.with_name(f"{path.stem}{tail}{ending}")
+
+
+def _names_a_file(output: str, source: Path) -> bool:
     path = Path(output)
-    return path.suffix.lower() in IMAGE_SUFFIXES and not output.endswith("/") and not path.is_dir()
+    known = VIDEO_SUFFIXES if source.suffix.lower() in VIDEO_SUFFIXES else IMAGE_SUFFIXES
+    return path.suffix.lower() in known and not output.endswith("/") and not path.is_dir()
 
 
 def _expand(text: str, output: Path | None) -> list[tuple[str, Path]]:
@@ -141,13 +178,15 @@ def _is_within(path: Path, output: Path | None, root: Path) -> bool:
     return path.resolve().is_relative_to(output.resolve())
 
 
-def _refuse_collisions(jobs: list[Job]) -> None:
-    taken: dict[str, Job] = {}
+def _with_collisions(jobs: list[Job]) -> list[Job]:
+    """The jobs, where those that share a place have a problem: none of them may win by chance."""
+    takers: dict[str, list[Job]] = {}
     for job in jobs:
         for place in job.outputs:
-            key = os.path.normpath(place)
-            if key in taken:
-                raise UsageError(
-                    f"{taken[key].source} and {job.source} would both be written to {place}"
-                )
-            taken[key] = job
+            takers.setdefault(os.path.normpath(place), []).append(job)
+    problems = {}
+    for shared, sharing in takers.items():
+        for job in sharing if len(sharing) > 1 else ():
+            other = next(each for each in sharing if each is not job)
+            problems[job] = f"{job.source} and {other.source} would both be written to {shared}"
+    return [replace(job, problem=problems.get(job, "")) for job in jobs]

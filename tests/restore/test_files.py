@@ -3,6 +3,8 @@
 import errno
 import os
 import tempfile
+import threading
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +13,12 @@ from PIL import Image
 
 from deblur_jax import images
 from deblur_jax.errors import UsageError, UserError
-from deblur_jax.restore.files import GAP, process_files
+from deblur_jax.restore.files import GAP, Made, process_files
 from deblur_jax.restore.inputs import plan
 
 
 def invert(picture, _name):
-    return picture.with_rgb(np.iinfo(picture.rgb.dtype).max - picture.rgb)
+    return Made(picture.with_rgb(np.iinfo(picture.rgb.dtype).max - picture.rgb))
 
 
 def put(path, value=10, mode="RGB"):
@@ -61,7 +63,7 @@ def test_the_function_gets_each_pictures_name(tree, tmp_path):
 
     def function(picture, name):
         seen.append(name)
-        return picture
+        return Made(picture)
 
     process_files([str(tree)], str(tmp_path / "out"), function)
     assert seen == TREE
@@ -146,7 +148,7 @@ def test_a_broken_picture_does_not_stop_the_rest(tree, tmp_path):
     reasons = {path.name: reason for path, reason in summary.failed}
     assert sorted(reasons) == ["absent.png", "broken.png", "clip.MP4", "notes.txt"]
     assert all(str(path) in reason for path, reason in summary.failed)
-    assert "videos are not supported yet" in reasons["clip.MP4"]
+    assert "only pictures can be blurred" in reasons["clip.MP4"]
     assert "no such file" in reasons["absent.png"]
     assert "no picture's extension" in reasons["notes.txt"]
     assert str(summary) == "4 done, 4 failed"
@@ -176,7 +178,7 @@ def test_errors_of_the_function_are_named(tree, tmp_path):
             raise UserError("not enough memory for it")
         if name == "B.JPG":
             raise MemoryError
-        return picture
+        return Made(picture)
 
     summary = process_files([str(tree)], str(tmp_path / "out"), function)
     assert [reason for _, reason in summary.failed] == [
@@ -197,7 +199,7 @@ def test_existing_results_are_skipped_unless_overwritten(tree, tmp_path):
     (out / "a.png").write_bytes(b"kept")
     told = []
     summary = process_files(
-        [str(tree)], str(out), invert, progress=lambda *event: told.append(event[3])
+        [str(tree)], str(out), invert, progress=lambda finished: told.append(finished.outcome)
     )
     assert (out / "a.png").read_bytes() == b"kept"
     assert [path.name for path in summary.skipped] == ["a.png"] and len(summary.done) == 3
@@ -207,15 +209,152 @@ def test_existing_results_are_skipped_unless_overwritten(tree, tmp_path):
     assert images.read_rgb(out / "a.png")[0, 0, 0] == 254
 
 
-def test_two_inputs_for_one_place_are_refused_before_anything_starts(tmp_path):
+def test_two_inputs_for_one_place_fail_and_the_others_are_done(tmp_path):
     first, second = put(tmp_path / "x" / "a.png"), put(tmp_path / "y" / "a.png")
-    with pytest.raises(UsageError, match=r"x/a\.png and .*y/a\.png would both be written"):
-        process_files([str(first), str(second)], str(tmp_path / "out"), invert)
+    other = put(tmp_path / "y" / "b.png")
+    out = tmp_path / "out"
+    summary = process_files([str(first), str(second), str(other)], str(out), invert)
+    assert names(out) == ["b.png"]  # neither wins by chance
+    assert summary.failed == [
+        (first, f"{first} and {second} would both be written to {out / 'a.png'}"),
+        (second, f"{second} and {first} would both be written to {out / 'a.png'}"),
+    ]
     put(tmp_path / "x" / "a.jpg")
-    process_files([str(tmp_path / "x")], str(tmp_path / "fine"), invert)
-    with pytest.raises(UsageError, match=r"a_compare\.png"):
-        process_files([str(tmp_path / "x")], str(tmp_path / "out"), invert, compare=True)
-    assert not (tmp_path / "out").exists()
+    assert not process_files([str(tmp_path / "x")], str(tmp_path / "fine"), invert).failed
+    summary = process_files([str(tmp_path / "x")], str(tmp_path / "no"), invert, compare=True)
+    assert len(summary.failed) == 2 and "a_compare.png" in summary.failed[0][1]
+    summary = process_files([str(tmp_path / "x")], str(tmp_path / "no"), invert, suffix=".png")
+    assert len(summary.failed) == 2
+
+
+def test_results_of_another_format(tree, tmp_path):
+    put(tree / "x.gif", 3, "L")
+    put(tree / "y.jpeg", 3)
+    process_files([str(tree)], str(tmp_path / "own"), invert)
+    assert "x.png" in names(tmp_path / "own")  # a GIF has too few colours for a result
+    process_files([str(tree)], str(tmp_path / "jpg"), invert, suffix=".jpg")
+    assert names(tmp_path / "jpg") == [
+        "B.JPG", "a.jpg", "deep/d.jpg", "deep/er/c.jpg", "x.jpg", "y.jpeg",
+    ]  # fmt: skip
+    with Image.open(tmp_path / "jpg" / "a.jpg") as written:
+        assert written.format == "JPEG"
+    process_files([str(tree / "a.png")], str(tmp_path / "tail"), invert, tail="_preview")
+    assert names(tmp_path / "tail") == ["a_preview.png"]
+
+
+def test_a_quality_is_for_the_formats_that_have_one(tree, tmp_path):
+    put(tree / "noise.jpg").write_bytes(b"")
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    Image.fromarray(noise).save(tree / "noise.jpg", quality=95)
+    sizes = {}
+    for quality in (20, 95):
+        out = tmp_path / str(quality)
+        assert not process_files([str(tree)], str(out), invert, quality=quality).failed
+        sizes[quality] = (out / "noise.jpg").stat().st_size
+    assert sizes[20] < sizes[95] / 2
+
+
+def test_dates_are_kept(tree, tmp_path):
+    os.utime(tree / "a.png", (1_000_000_000, 1_100_000_000))
+    process_files([str(tree / "a.png")], str(tmp_path / "out"), invert)
+    assert (tmp_path / "out" / "a.png").stat().st_mtime == 1_100_000_000
+
+
+def test_reading_and_writing_go_on_meanwhile(tree, tmp_path, monkeypatch):
+    """While the second picture is worked on the third is read and the first one written."""
+    events = {name: threading.Event() for name in ("read c", "written B")}
+    read, write = images.read, images.write
+
+    def told_read(path):
+        picture = read(path)
+        if path.name == "d.webp":
+            events["read c"].set()
+        return picture
+
+    def told_write(path, *args, **kwargs):
+        write(path, *args, **kwargs)
+        if path.name == "B.JPG":
+            events["written B"].set()
+
+    def function(picture, name):
+        if name == "a.png":
+            assert all(event.wait(20) for event in events.values())
+        return Made(picture)
+
+    monkeypatch.setattr(images, "read", told_read)
+    monkeypatch.setattr(images, "write", told_write)
+    told = []
+    process_files([str(tree)], str(tmp_path / "out"), function, progress=told.append)
+    assert [each.job.name for each in told] == TREE
+    assert [each.number for each in told] == [1, 2, 3, 4]
+    assert all(each.outcome == "done" and each.seconds > 0 for each in told)
+
+
+def test_few_pictures_are_in_memory(tmp_path, monkeypatch):
+    for number in range(12):
+        put(tmp_path / "in" / f"{number:02}.png")
+    alive, most = [], 0
+    read = images.read
+
+    def told_read(path):
+        picture = read(path)
+        alive.append(weakref.ref(picture))
+        return picture
+
+    def function(picture, _name):
+        nonlocal most
+        most = max(most, sum(each() is not None for each in alive))
+        return Made(picture.with_rgb(picture.rgb))
+
+    monkeypatch.setattr(images, "read", told_read)
+    process_files([str(tmp_path / "in")], str(tmp_path / "out"), function)
+    assert most <= 3
+
+
+def test_notes_are_passed_on(tree, tmp_path):
+    told = []
+    process_files(
+        [str(tree / "a.png")],
+        str(tmp_path / "out"),
+        lambda picture, name: Made(picture, f"{name} is sharp"),
+        progress=told.append,
+    )
+    assert told[0].note == "a.png is sharp"
+
+
+def test_videos_go_to_who_can_restore_them(tree, tmp_path):
+    (tree / "clip.mp4").write_bytes(b"video")
+    (tree / "broken.mkv").write_bytes(b"video")
+    seen = []
+
+    def video(job):
+        seen.append((job.name, job.target.name, job.comparison.name))
+        if job.name == "broken.mkv":
+            raise UserError(f"cannot read {job.source}: it is damaged")
+        return "3 frames restored"
+
+    told = []
+    summary = process_files(
+        [str(tree)], str(tmp_path / "out"), invert, video=video, compare=True, progress=told.append
+    )
+    assert seen == [
+        ("broken.mkv", "broken.mkv", "broken_compare.mkv"),
+        ("clip.mp4", "clip.mp4", "clip_compare.mp4"),
+    ]
+    assert len(summary.done) == 5 and len(summary.failed) == 1
+    assert "3 frames restored" in [each.note for each in told]
+
+
+def test_one_video_and_a_videos_path(tree, tmp_path):
+    (tree / "clip.mp4").write_bytes(b"video")
+    seen = []
+    process_files(
+        [str(tree / "clip.mp4")],
+        str(tmp_path / "new.mkv"),
+        invert,
+        video=lambda job: seen.append(job.target) or "",
+    )
+    assert seen == [tmp_path / "new.mkv"]
 
 
 def test_the_same_file_twice_is_done_once(tmp_path):

@@ -205,7 +205,9 @@ def test_shipped_names_are_loaded_and_their_hash_is_checked(tmp_path, monkeypatc
 
 def test_every_shipped_file_has_its_hash():
     for name in registry.names():
-        assert registry.load(name).name == name
+        weights = registry.load(name)
+        assert weights.name == name
+        registry.check_shapes(weights.params, weights.config, name)  # which loading leaves out
     listed = json.loads(registry.HASHES.read_text()) if registry.HASHES.is_file() else {}
     assert sorted(listed) == registry.names()
 

@@ -39,7 +39,7 @@ from deblur_jax.evaluation.kernel_study.findings import KERNELS, MEASURES, SIZES
 from deblur_jax.evaluation.kernel_study.plots import write_plots
 from deblur_jax.evaluation.kernel_study.sheets import Restoration, sheet, sheet_names
 from deblur_jax.evaluation.timed import Restores
-from deblur_jax.restore.files import Progress, Summary
+from deblur_jax.restore.files import Finished, Progress, Summary
 from deblur_jax.restore.inputs import Job, plan
 
 SCHEMA = 1
@@ -124,7 +124,8 @@ def study_kernels(
             if number in shown:
                 sheets += _write_sheets(folder, names[job.name], sharp, restorations)
         if progress is not None:
-            progress(number + 1, len(jobs), job, outcome, time.perf_counter() - start)
+            seconds = time.perf_counter() - start
+            progress(Finished(number + 1, len(jobs), job, outcome, seconds))
     if not rows:
         raise UserError("none of the pictures could be studied")
     document = _document(rows, restorer, summary, jobs, about)

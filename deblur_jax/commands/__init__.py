@@ -1,0 +1,1 @@
+"""What the commands do, as functions: the command line parses, calls one of these and prints."""

@@ -1,0 +1,34 @@
+"""Serving the page and its API."""
+
+from typing import Any
+
+from deblur_jax.restore.restorer import Restorer
+from deblur_jax.weights import registry
+
+
+def serve(
+    *,
+    weights: str = "default",
+    precision: str = "float32",
+    tile: str | int = "auto",
+    max_memory: str | int | None = None,
+    dropout: int | None = None,
+    **options: Any,
+) -> None:
+    """Serves until it is told to stop; `options` are those of `web.serve.run`.
+
+    Raises:
+      UsageError, UserError: as `Restorer`, `registry.load` and `web.serve.run` do.
+    """
+    from deblur_jax.web.serve.run import run  # brings the server's libraries
+
+    def load() -> Restorer:
+        return Restorer(
+            registry.load(weights),
+            precision=precision,
+            tile=tile,
+            max_memory=max_memory,
+            dropout=dropout,
+        )
+
+    run(load, **options)
