@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmarks import timing
 from deblur_jax import compiler
-from deblur_jax.restore.restorer import PRECISIONS
+from deblur_jax.restore.network import PRECISIONS
 
 # A matrix's side and an array's bytes: large enough that starting a program does not count, on an
 # accelerator too.

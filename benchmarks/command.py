@@ -13,7 +13,7 @@ from benchmarks import tracing
 from benchmarks.timing import fresh_compilation
 from deblur_jax import atomic
 from deblur_jax.errors import UsageError, UserError
-from deblur_jax.restore.restorer import PRECISIONS
+from deblur_jax.restore.network import PRECISIONS
 
 SCHEMA = 1
 NO_MEMORY = "the device has not enough memory for this size"

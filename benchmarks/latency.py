@@ -24,7 +24,7 @@ import numpy as np
 from benchmarks import command, machine, timing, tracing
 from benchmarks.networks import Network, chosen, padded
 from deblur_jax import compiler, fast, models
-from deblur_jax.restore.restorer import PRECISIONS
+from deblur_jax.restore.network import PRECISIONS
 
 PAPER_S = 0.85  # arXiv 1711.07064, table 1: one GoPro frame on the authors' GPU
 PAPER_SIZE = (720, 1280)  # pixels, height and width of that frame

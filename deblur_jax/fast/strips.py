@@ -29,7 +29,7 @@ class Rows(NamedTuple):
     """Which part of the picture an array holds.
 
     Attributes:
-      first: int32 (also traced), the picture's row that is the array's first; may lie outside of the picture.
+      first: int32, also traced: the picture's row that is the array's first; may lie outside.
       rows, columns: int32, of the picture at this resolution; the array may have more columns.
     """
 

@@ -1,0 +1,145 @@
+"""What restoring a folder of mixed sizes takes beside the network's own time.
+
+    python -m benchmarks.folder --weights default --pictures 50 --json FILE
+
+Makes photographs of as many sizes in a temporary folder, cut from scikit-image's, half PNG and half
+JPEG. First each is restored in memory by a program of its own size that is compiled already: their
+sum is the least that this formulation needs. Then `deblur-jax deblur` works through the folder
+twice, with a cache of compiled programs that is empty and with one that is warm, each time as a
+process of its own: start, reading, writing, programs and padding included.
+
+`overhead` is what the second of these takes by the sum, less one.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from benchmarks import command, machine, timing
+from deblur_jax.compiler import CACHE_VARIABLE
+from deblur_jax.errors import UserError
+from deblur_jax.evaluation.examples import PHOTOGRAPHS, bundled
+from deblur_jax.images import read_rgb
+from deblur_jax.restore.restorer import Restorer
+from deblur_jax.weights import registry
+
+SIDES = (256, 1024)  # pixels, the shortest and the longest side
+RUNS = 3  # of each picture in memory; the median counts
+
+
+def make_pictures(folder: Path, count: int, seed: int = 0) -> list[Path]:
+    """Writes `count` photographs, each of a size of its own; UserError without scikit-image's."""
+    found = [path for path in (bundled(photograph.file) for photograph in PHOTOGRAPHS) if path]
+    if not found:
+        raise UserError("scikit-image's photographs are not there")
+    draw = np.random.default_rng(seed)
+    paths = []
+    for number in range(count):
+        photograph = read_rgb(found[number % len(found)])
+        height, width = draw.integers(*SIDES, 2, endpoint=True)
+        repeats = [
+            -(-int(n) // m) for n, m in zip((height, width), photograph.shape[:2], strict=True)
+        ]
+        picture = np.tile(photograph, (*repeats, 1))[:height, :width]
+        path = folder / f"{number:03}{('.png', '.jpg')[number % 2]}"
+        Image.fromarray(picture).save(path, quality=90)
+        paths.append(path)
+    return paths
+
+
+def of_memory(paths: Sequence[Path], restorer: Restorer) -> list[float]:
+    """Seconds that each picture takes in memory, the median of runs after a first one."""
+    pictures = [read_rgb(path) for path in paths]
+    return [
+        timing.summary(timing.repeat(lambda p=picture: restorer(p), RUNS, warmups=1))["median_s"]
+        for picture in pictures
+    ]
+
+
+def of_command(folder: Path, output: Path, weights: str, cache: Path) -> float:
+    """Seconds of `deblur-jax deblur` as a process; UserError where it fails."""
+    call = [sys.executable, "-m", "deblur_jax", "deblur", str(folder), "--output", str(output)]
+    start = time.perf_counter()
+    ended = subprocess.run(
+        [*call, "--weights", weights],
+        env=os.environ | {CACHE_VARIABLE: str(cache)},
+        capture_output=True,
+        text=True,
+    )
+    if ended.returncode:
+        raise UserError(f"restoring the folder failed: {ended.stderr.strip().splitlines()[-1]}")
+    return time.perf_counter() - start
+
+
+def measure(
+    weights: str,
+    pictures: int,
+    *,
+    run: Callable[[Path, Path, str, Path], float] = of_command,
+) -> dict[str, Any]:
+    """Measures all of it; `run` works through a folder as `of_command` does."""
+    described = machine.describe()
+    loaded = registry.load(weights)
+    restorer = Restorer(loaded, reuse=False)
+    with tempfile.TemporaryDirectory() as place:
+        folder, cache = Path(place) / "in", Path(place) / "cache"
+        folder.mkdir()
+        paths = make_pictures(folder, pictures)
+        megapixels = sum(np.prod(Image.open(path).size) for path in paths) / 1e6
+        seconds = [run(folder, Path(place) / name, weights, cache) for name in ("cold", "warm")]
+        alone = of_memory(paths, restorer)
+    return {
+        "benchmark": "folder",
+        "weights": {"name": loaded.name, "sha256": loaded.sha256},
+        **described,
+        "pictures": pictures,
+        "megapixels": float(megapixels),
+        "sizes": restorer.compilations,
+        "runs": RUNS,
+        "network_s": sum(alone),
+        "cold_s": seconds[0],
+        "warm_s": seconds[1],
+        "overhead": seconds[1] / sum(alone) - 1,
+    }
+
+
+def sentences(m: dict[str, Any]) -> str:
+    """The measures for a person to read."""
+    return (
+        f"{m['pictures']} pictures of {m['sizes']} sizes, {m['megapixels']:.1f} megapixels, with "
+        f"{m['weights']['name']} on {m['device']}\n"
+        f"in memory {m['network_s']:.1f} s, the folder {m['warm_s']:.1f} s ({m['overhead']:+.1%}), "
+        f"the first time {m['cold_s']:.1f} s"
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.folder", description="Times a folder of mixed sizes."
+    )
+    parser.add_argument("--weights", default="default", metavar="NAME", help="as of deblur")
+    parser.add_argument("--pictures", type=command.positive, default=50, help="of mixed sizes")
+    command.add_json(parser)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command; returns its exit code."""
+
+    def benchmark(arguments: argparse.Namespace) -> dict[str, Any]:
+        return measure(arguments.weights, arguments.pictures)
+
+    return command.run(_parser(), argv, benchmark, sentences)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
