@@ -27,13 +27,13 @@ from PIL import Image
 from benchmarks import command, machine, timing
 from deblur_jax.compiler import CACHE_VARIABLE
 from deblur_jax.errors import UserError
-from deblur_jax.evaluation.examples import PHOTOGRAPHS, bundled
+from deblur_jax.evaluation.demo import PHOTOGRAPHS, bundled
 from deblur_jax.images import read_rgb
 from deblur_jax.restore.restorer import Restorer
 from deblur_jax.weights import registry
 
-SIDES = (256, 1024)  # pixels, the shortest and the longest side
-RUNS = 3  # of each picture in memory; the median counts
+SIDES = (480, 1920)  # pixels, the shortest and the longest side
+RUNS = 2  # of each picture in memory after a first one; their median counts
 
 
 def make_pictures(folder: Path, count: int, seed: int = 0) -> list[Path]:

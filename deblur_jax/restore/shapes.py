@@ -6,7 +6,8 @@ A program is compiled for the shape of its array. An array that is somewhat larg
 
 from collections import defaultdict
 
-STEPS = 8  # arrays' sides for each doubling: the padding is at most an eighth of a side
+STEPS = 8  # arrays' sides for each doubling: the padding is at most an eighth of a side,
+LARGEST_STEP = 64  # and at most so many pixels: of large pictures each percent is worth a program
 # Sides that come in thousands, the frames of a video and photographs shrunk for the web: they are
 # worth arrays of their own. The other side of these is mostly a multiple of 64.
 COMMON = (360, 600, 720, 800, 1080, 1200, 1440, 2160)
@@ -19,7 +20,7 @@ Shape = tuple[int, int]
 
 def frame_side(length: int, multiple: int) -> int:
     """The side of the array for a picture's side of `length` pixels, a multiple of `multiple`."""
-    step = max(2 ** (length - 1).bit_length() // (2 * STEPS), multiple)
+    step = min(max(2 ** (length - 1).bit_length() // (2 * STEPS), multiple), LARGEST_STEP)
     step = -(-step // multiple) * multiple
     side = -(-length // step) * step
     return min([each for each in COMMON if each >= length and each % multiple == 0] + [side])
