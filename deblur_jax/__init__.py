@@ -16,7 +16,11 @@ __all__ = ["__version__", "load"]
 
 
 def load(
-    name_or_path: str = "default", *, precision: str = "float32", tile: str | int = "auto"
+    name_or_path: str = "default",
+    *,
+    precision: str = "float32",
+    tile: str | int = "auto",
+    max_memory: str | int | None = None,
 ) -> "Restorer":
     """Loads weights, ready to restore pictures.
 
@@ -24,9 +28,11 @@ def load(
       name_or_path: a shipped name, a weights file, or the workdir of a training run.
       precision: of the convolutions, `float32` or `bfloat16`.
       tile: side of tiles in pixels, `none` for whole pictures, `auto` to decide by size.
+      max_memory: what `auto` may take for a picture, in bytes or as `4G`; None goes by what is
+        free.
 
     Returns:
-      A callable, uint8[H, W, 3] RGB to the same, any H and W.
+      A callable, uint8[H, W, 3] RGB to the same, any H and W; its `batch` takes several.
 
     Raises:
       deblur_jax.errors.UserError: there are no such weights, or they are damaged.
@@ -34,4 +40,5 @@ def load(
     from deblur_jax.restore.restorer import Restorer
     from deblur_jax.weights import registry
 
-    return Restorer(registry.load(name_or_path), precision=precision, tile=tile)
+    weights = registry.load(name_or_path)
+    return Restorer(weights, precision=precision, tile=tile, max_memory=max_memory)

@@ -106,12 +106,12 @@ def add_serve(command: argparse.ArgumentParser) -> None:
         "--max-megabytes", type=float, default=64, help="of one upload (default: %(default)s)"
     )
     command.add_argument(
-        "--max-megapixels", type=float, default=64, help="of one picture (default: %(default)s)"
+        "--max-megapixels", type=float, default=50, help="of one picture (default: %(default)s)"
     )
     command.add_argument(
         "--max-waiting",
         type=int,
-        default=64,
+        default=32,
         help="requests at once; more are sent away (default: %(default)s)",
     )
 
