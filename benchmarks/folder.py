@@ -1,8 +1,8 @@
 """What restoring a folder of mixed sizes takes beside the network's own time.
 
-    python -m benchmarks.folder --weights default --pictures 50 --json FILE
+    python -m benchmarks.folder --weights default --pictures 50 --sizes 10 --json FILE
 
-Makes photographs of as many sizes in a temporary folder, cut from scikit-image's, half PNG and half
+Makes photographs of so many sizes in a temporary folder, cut from scikit-image's, half PNG and half
 JPEG. First each is restored in memory by a program of its own size that is compiled already: their
 sum is the least that this formulation needs. Then `deblur-jax deblur` works through the folder
 twice, with a cache of compiled programs that is empty and with one that is warm, each time as a
@@ -36,16 +36,16 @@ SIDES = (480, 1920)  # pixels, the shortest and the longest side
 RUNS = 2  # of each picture in memory after a first one; their median counts
 
 
-def make_pictures(folder: Path, count: int, seed: int = 0) -> list[Path]:
-    """Writes `count` photographs, each of a size of its own; UserError without scikit-image's."""
+def make_pictures(folder: Path, count: int, sizes: int, seed: int = 0) -> list[Path]:
+    """Writes `count` photographs of `sizes` sizes in turn; UserError without scikit-image's."""
     found = [path for path in (bundled(photograph.file) for photograph in PHOTOGRAPHS) if path]
     if not found:
         raise UserError("scikit-image's photographs are not there")
-    draw = np.random.default_rng(seed)
+    drawn = np.random.default_rng(seed).integers(*SIDES, (sizes, 2), endpoint=True)
     paths = []
     for number in range(count):
         photograph = read_rgb(found[number % len(found)])
-        height, width = draw.integers(*SIDES, 2, endpoint=True)
+        height, width = drawn[number % sizes]
         repeats = [
             -(-int(n) // m) for n, m in zip((height, width), photograph.shape[:2], strict=True)
         ]
@@ -83,6 +83,7 @@ def of_command(folder: Path, output: Path, weights: str, cache: Path) -> float:
 def measure(
     weights: str,
     pictures: int,
+    sizes: int,
     *,
     run: Callable[[Path, Path, str, Path], float] = of_command,
 ) -> dict[str, Any]:
@@ -93,7 +94,7 @@ def measure(
     with tempfile.TemporaryDirectory() as place:
         folder, cache = Path(place) / "in", Path(place) / "cache"
         folder.mkdir()
-        paths = make_pictures(folder, pictures)
+        paths = make_pictures(folder, pictures, sizes)
         megapixels = sum(np.prod(Image.open(path).size) for path in paths) / 1e6
         seconds = [run(folder, Path(place) / name, weights, cache) for name in ("cold", "warm")]
         alone = of_memory(paths, restorer)
@@ -103,7 +104,7 @@ def measure(
         **described,
         "pictures": pictures,
         "megapixels": float(megapixels),
-        "sizes": restorer.compilations,
+        "sizes": sizes,
         "runs": RUNS,
         "network_s": sum(alone),
         "cold_s": seconds[0],
@@ -128,6 +129,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--weights", default="default", metavar="NAME", help="as of deblur")
     parser.add_argument("--pictures", type=command.positive, default=50, help="of mixed sizes")
+    parser.add_argument("--sizes", type=command.positive, default=10, help="how many sizes")
     command.add_json(parser)
     return parser
 
@@ -136,7 +138,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """The command; returns its exit code."""
 
     def benchmark(arguments: argparse.Namespace) -> dict[str, Any]:
-        return measure(arguments.weights, arguments.pictures)
+        return measure(arguments.weights, arguments.pictures, arguments.sizes)
 
     return command.run(_parser(), argv, benchmark, sentences)
 

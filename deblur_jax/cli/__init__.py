@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 
 from deblur_jax.cli import arguments, runs
 from deblur_jax.errors import UserError
+from deblur_jax.huge_pages import start_again_with_huge_pages
 from deblur_jax.version import __version__
 
 INTERRUPTED = 130  # 128 + SIGINT
@@ -68,7 +69,9 @@ COMMANDS: tuple[tuple[str, Run, Callable[[argparse.ArgumentParser], None], str],
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one command and returns its exit code."""
+    """Runs one command, of the process' own arguments without `argv`, and returns its exit code."""
+    if argv is None:
+        start_again_with_huge_pages()
     try:
         args = build_parser().parse_args(argv)
         args.call = shlex.join(["deblur-jax", *(sys.argv[1:] if argv is None else argv)])

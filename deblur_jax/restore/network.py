@@ -1,6 +1,5 @@
 """A generator compiled for few shapes of arrays, with pictures of any size laid into them."""
 
-import time
 import zlib
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -15,7 +14,7 @@ from deblur_jax.compiler import jit
 from deblur_jax.errors import UsageError, UserError
 from deblur_jax.models.extent import Extent
 from deblur_jax.models.layers import PLAIN
-from deblur_jax.restore.shapes import Frames
+from deblur_jax.restore.shapes import COST, Frames
 from deblur_jax.weights.registry import Weights
 
 Array = NDArray[Any]
@@ -51,7 +50,8 @@ class Network:
         self.compilations = 0
         # A batch norm without averages is the one layer that an extent does not reach.
         self._any_frame = weights.config.norm != "batch" or bool(weights.batch_stats)
-        self._frames = Frames(models.size_multiple(weights.config), reuse=reuse)
+        cost = COST.get(self.device.platform, COST["other"]) if reuse else 0
+        self._frames = Frames(models.size_multiple(weights.config), cost=cost)
         params, self._forward = self._formulation(PRECISIONS[precision])
         self._params = jax.device_put(params, device)
         self._program = jit(self._some)
@@ -73,7 +73,6 @@ class Network:
         Raises:
           UserError: not enough memory, or weights that give values that are not finite.
         """
-        start = time.perf_counter()
         frames = np.stack([_framed(image, frame) for image in images])
         sizes = np.array([image.shape[:2] for image in images], np.int32)
         numbers = np.zeros(len(images), np.uint32)
@@ -88,7 +87,6 @@ class Network:
                     "smaller tiles need less"
                 ) from error
             raise
-        self._frames.used(frame, (time.perf_counter() - start) / len(images))
         found = [out[:high, :wide] for out, (high, wide) in zip(outputs, sizes, strict=True)]
         for output in found:
             refuse_infinite(output, self.weights.name)

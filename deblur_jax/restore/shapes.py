@@ -11,9 +11,11 @@ LARGEST_STEP = 64  # and at most so many pixels: of large pictures each percent 
 # Sides that come in thousands, the frames of a video and photographs shrunk for the web: they are
 # worth arrays of their own. The other side of these is mostly a multiple of 64.
 COMMON = (360, 600, 720, 800, 1080, 1200, 1440, 2160)
-# An array that is there is taken if it has no more pixels than this, by those of the own one. For
-# mixed sizes and programs that cost as much as 2.5 megapixels, 2 to 3 needs the least time.
+# An array that is there is taken if it has no more pixels than this, by those of the own one.
 MOST_WASTE = 2.5
+# Pixels that are restored while a program is made. On a CPU a megapixel takes 1.2 s, a program 2.5
+# to compile and 0.5 to load from disk (`default`): something between them. An H100 takes 6 ms for a megapixel and half a minute for a program.
+COST = {"cpu": 0.7e6, "other": 1e9}
 
 Shape = tuple[int, int]
 
@@ -29,24 +31,27 @@ def frame_side(length: int, multiple: int) -> int:
 class Frames:
     """Which array a picture is laid into: the one that suits it, or one that has a program already.
 
-    A new program takes seconds on a CPU and longer on an accelerator, for which many a picture is
+    A program takes seconds on a CPU and longer on an accelerator, in which many a picture could be
     restored in too large an array. So a size has to wait for its own until what it lost by that is
-    what its own costs: never more than twice the least possible is spent.
+    what a program costs. What is chosen depends on the sizes before alone, not on the clock.
     """
 
-    def __init__(self, multiple: int, *, reuse: bool = True) -> None:
-        """`multiple` is the network's; without `reuse` every size gets its own array at once."""
+    def __init__(self, multiple: int, *, cost: float) -> None:
+        """Starts without programs.
+
+        Args:
+          multiple: the network's, of sides in pixels.
+          cost: how many pixels could be restored while a program is made; 0 makes one for each.
+        """
         self._multiple = multiple
-        self._reuse = reuse
+        self._cost = cost
         self._ready: set[Shape] = set()
-        self._lost: defaultdict[Shape, float] = defaultdict(float)  # seconds, for each array
-        self._set_up = 0.0  # seconds that the latest program took to be there
-        self._pace = 0.0  # seconds a pixel
+        self._lost: defaultdict[Shape, float] = defaultdict(float)  # pixels, for each array
 
     def choose(self, height: int, width: int) -> Shape:
         """Height and width of the array for a picture or tile."""
         own = (frame_side(height, self._multiple), frame_side(width, self._multiple))
-        if own in self._ready or not self._reuse:
+        if own in self._ready:
             return own
         least = own[0] * own[1]
         holding = [
@@ -56,16 +61,9 @@ class Frames:
             and shape[1] >= width
             and shape[0] * shape[1] <= MOST_WASTE * least
         ]
-        if not holding:
+        best = min(holding, key=lambda shape: (shape[0] * shape[1], shape), default=own)
+        self._lost[own] += best[0] * best[1] - least
+        if best == own or self._lost[own] >= self._cost:
+            self._ready.add(own)
             return own
-        best = min(holding, key=lambda shape: (shape[0] * shape[1], shape))
-        self._lost[own] += (best[0] * best[1] - least) * self._pace
-        return own if self._lost[own] > self._set_up else best
-
-    def used(self, shape: Shape, seconds: float) -> None:
-        """A run in this array took so long; the first one included compiling or loading it."""
-        if shape not in self._ready:
-            self._ready.add(shape)
-            self._set_up = max(seconds - self._pace * shape[0] * shape[1], 0.0)
-        else:
-            self._pace = seconds / (shape[0] * shape[1])
+        return best

@@ -24,14 +24,14 @@ def weights(tmp_path):
 
 
 def test_pictures_differ_in_size_and_format(tmp_path):
-    paths = folder.make_pictures(tmp_path, 8)
+    paths = folder.make_pictures(tmp_path, 8, 5)
     sizes = set()
     for path in paths:
         with Image.open(path) as image:
             assert image.format == ("PNG" if path.suffix == ".png" else "JPEG")
             assert folder.SIDES[0] <= min(image.size) and max(image.size) <= folder.SIDES[1]
             sizes.add(image.size)
-    assert len(paths) == len(sizes) == 8
+    assert len(paths) == 8 and len(sizes) == 5
 
 
 def test_what_is_measured(weights, tmp_path, monkeypatch):
@@ -43,11 +43,11 @@ def test_what_is_measured(weights, tmp_path, monkeypatch):
         cache.mkdir(exist_ok=True)
         return 10.0 * len(calls)
 
-    found = folder.measure(weights, 3, run=run)
+    found = folder.measure(weights, 3, 2, run=run)
     assert calls == [(3, "cold", weights, False), (3, "warm", weights, True)]
     assert (found["cold_s"], found["warm_s"]) == (10.0, 20.0)
     assert found["overhead"] == pytest.approx(20 / found["network_s"] - 1)
-    assert found["pictures"] == 3 and found["network_s"] > 0
+    assert (found["pictures"], found["sizes"]) == (3, 2) and found["network_s"] > 0
     assert "3 pictures" in folder.sentences(found)
     json.dumps(found)
 
