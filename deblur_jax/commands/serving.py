@@ -1,5 +1,6 @@
 """Serving the page and its API."""
 
+import functools
 from typing import Any
 
 from deblur_jax.restore.restorer import Restorer
@@ -31,4 +32,5 @@ def serve(
             dropout=dropout,
         )
 
-    run(load, **options)
+    # Whoever reads a pipe wants the address now.
+    run(load, say=functools.partial(print, flush=True), **options)
