@@ -102,6 +102,14 @@ def test_impossible_options(weights, photo, tmp_path, capsys, options, words):
     assert not (tmp_path / "out").exists()
 
 
+def test_a_format_that_cannot_be_written_is_refused_before_work(
+    weights, photo, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr(images.formats, "can_write", lambda suffix: suffix != ".heic")
+    assert deblur(weights, photo, "--output", tmp_path / "out", "--format", "heic") == 2
+    assert "heic cannot be written here" in capsys.readouterr().err
+
+
 def test_a_format_that_the_outputs_name_denies(weights, photo, tmp_path, capsys):
     assert deblur(weights, photo, "--output", tmp_path / "x.png", "--format", "webp") == 2
     assert "ends in .png, but the format is to be webp" in capsys.readouterr().err

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from deblur_jax.errors import UsageError, UserError
-from deblur_jax.images import Picture
+from deblur_jax.images import Picture, formats
 from deblur_jax.images.suffixes import FORMAT_OF, IMAGE_SUFFIXES
 from deblur_jax.restore import preview as previews
 from deblur_jax.restore import sharpness
@@ -110,6 +110,8 @@ def _suffix(format: str | None, output: str) -> str | None:
     suffix = f".{format.lower()}"
     if suffix not in FORMAT_OF:
         raise UsageError(f"there is no format {format!r} here")
+    if not formats.can_write(suffix):
+        raise UsageError(f"{format} cannot be written here; docs/restoring.md says what it needs")
     own = Path(output).suffix.lower()
     if own in IMAGE_SUFFIXES and FORMAT_OF[own] != FORMAT_OF[suffix] and not Path(output).is_dir():
         raise UsageError(f"{output} ends in {own}, but the format is to be {format}")
