@@ -257,7 +257,7 @@ def test_broken_and_small_pictures_are_named_and_the_rest_done(tmp_path):
     told = []
     study = study_kernels(
         find_pictures(str(folder), "out"), tmp_path / "out", Sharpens(), about=ABOUT,
-        progress=lambda number, total, job, outcome, seconds: told.append((number, total, outcome)),
+        progress=lambda it: told.append((it.number, it.total, it.outcome)),
     )  # fmt: skip
     assert study.document["count"] == 1 and [t[:2] for t in told] == [(1, 3), (2, 3), (3, 3)]
     failed = {entry["picture"]: entry["reason"] for entry in study.document["failed"]}
@@ -276,7 +276,7 @@ def test_where_nothing_can_be_studied_nothing_is_left(tmp_path):
     with pytest.raises(UserError, match="none of the pictures"):
         study_kernels(
             find_pictures(str(tmp_path / "photos"), "out"), tmp_path / "out", fails, about=ABOUT,
-            progress=lambda *arguments: told.append(arguments[3]),
+            progress=lambda it: told.append(it.outcome),
         )  # fmt: skip
     assert str(tmp_path / "photos" / "a.png") in told[0] and "not finite" in told[0]
     assert list((tmp_path / "out").iterdir()) == []
@@ -289,8 +289,8 @@ def test_a_study_that_is_broken_off_leaves_no_older_ones_file(tmp_path):
     study_kernels(jobs[:1], tmp_path / "out", Sharpens(), about=ABOUT)
     assert (tmp_path / "out" / FILE).exists()
 
-    def stops(number, *_):
-        if number == 1:
+    def stops(finished):
+        if finished.number == 1:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
