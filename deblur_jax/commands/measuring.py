@@ -158,7 +158,7 @@ def kernel_study(
     if target.exists() and not overwrite:
         return None
     refuse_unwritable(target)  # before the weights are loaded and pictures restored
-    restorer = Restorer(registry.load(weights), precision=precision, dropout=dropout)
+    restorer = Restorer(registry.load(weights), precision=precision, dropout=dropout, reuse=False)
     call = ["deblur-jax", "kernel-study", "--images", images, "--output", output]
     call += ["--weights", weights, "--precision", precision]
     call += [] if dropout is None else ["--dropout", str(dropout)]
@@ -218,7 +218,8 @@ def _measured_figures(
 ) -> list[str]:
     from deblur_jax.evaluation.figures import measure_figures
 
-    restorer = Restorer(registry.load(weights), precision=precision)
+    # It is timed, so no size may share a larger one's program.
+    restorer = Restorer(registry.load(weights), precision=precision, reuse=False)
     about = {
         "precision": precision,
         "dropout": None,

@@ -201,13 +201,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     try:
-        import deblur_jax
         from deblur_jax.compiler import enable_compilation_cache
         from deblur_jax.quiet import quiet_libraries
+        from deblur_jax.restore import Restorer
+        from deblur_jax.weights import registry
 
         quiet_libraries()
         enable_compilation_cache()
-        results = run_demo(options.output, deblur_jax.load(options.weights))
+        # It is timed, so no size may share a larger one's program.
+        restorer = Restorer(registry.load(options.weights), reuse=False)
+        results = run_demo(options.output, restorer)
     except UserError as error:
         print(f"demo: {error}", file=sys.stderr)
         return error.exit_code

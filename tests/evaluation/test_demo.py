@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 
 import deblur_jax
-from deblur_jax import images
+from deblur_jax import images, restore
 from deblur_jax.blur import METHODS
 from deblur_jax.data.pairs import find_pairs
 from deblur_jax.errors import UserError
 from deblur_jax.evaluation import demo, metrics
 from deblur_jax.evaluation.results import SCORES
 from deblur_jax.images.side_by_side import CAPTION, GAP, side_by_side
+from deblur_jax.weights import registry
 
 COINS = next(photograph for photograph in demo.PHOTOGRAPHS if photograph.name == "coins")
 FILES = {
@@ -144,12 +145,14 @@ def test_a_photograph_that_is_not_bundled_is_left_out(tmp_path: Path) -> None:
 def test_the_command_passes_its_options_on(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
     monkeypatch.setenv("DEBLUR_JAX_CACHE", "")
-    monkeypatch.setattr(deblur_jax, "load", lambda name: f"restorer of {name}")
+    monkeypatch.setattr(registry, "load", lambda name: name)
+    monkeypatch.setattr(restore, "Restorer", lambda name, reuse: (name, reuse))
     results = [{}, {"failed": [{}]}]
     monkeypatch.setattr(demo, "run_demo", lambda *given: calls.append(given) or results.pop(0))
     assert demo.main(["--output", "here", "--weights", "mine"]) == 0
     assert demo.main([]) == 1, "a picture could not be restored"
-    assert calls == [("here", "restorer of mine"), ("out/demo", "restorer of default")]
+    # Each size is timed in a program of its own.
+    assert calls == [("here", ("mine", False)), ("out/demo", ("default", False))]
 
 
 def test_the_command_tells_an_error_in_one_line(

@@ -109,6 +109,15 @@ def test_many_sizes_share_few_programs_and_change_nothing(rng, config):
     assert restorer.compilations == 1
 
 
+def test_what_is_timed_shares_no_program(rng):
+    sizes = [(144, 160), (128, 144), (128, 144)]  # the second fits into the first one's array
+    shared, timed = Restorer(make_weights(EXACT)), Restorer(make_weights(EXACT), reuse=False)
+    for size in sizes:
+        shared(picture(rng, *size))
+        timed(picture(rng, *size))
+    assert (shared.compilations, timed.compilations) == (1, 2)
+
+
 def test_a_batch_norm_without_averages_gets_arrays_of_its_own(rng):
     """Its statistics are of all that it sees, so nothing may stand around the picture."""
     weights = make_weights(models.GeneratorConfig(width=4, blocks=1, norm="batch"))
