@@ -205,22 +205,22 @@ def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
     try:
         if path.exists() and not path.is_file():
             raise ValueError("it is not an ordinary file")  # to open a pipe would wait for ever
-        # Opened here and not by FFmpeg, which takes 'a:b.mp4' and the like for a protocol.
-        source = path.open("rb")
+        path.open("rb").close()
     except (OSError, ValueError) as error:
         raise UserError(f"cannot read {path}: {reason(error)}") from error
-    with source:
-        try:
-            container = av.open(source)
-        except Exception as error:
-            raise UserError(f"cannot read {path}: {_words(error)}") from error
-        with container:
-            stream = container.streams.best("video")
-            if stream is None:
-                raise UserError(f"cannot read {path}: it holds no video")
-            if stream.codec_context is None:
-                raise UserError(f"cannot read {path}: its video codec is not known here")
-            yield container, stream
+    try:
+        # FFmpeg would take 'a:b.mp4' and the like for a protocol. From a file that Python has open
+        # it reads by callbacks, whose errors PyAV prints with their tracebacks.
+        container = av.open(f"file:{path}", metadata_errors="replace")
+    except Exception as error:
+        raise UserError(f"cannot read {path}: {_words(error)}") from error
+    with container:
+        stream = container.streams.best("video")
+        if stream is None:
+            raise UserError(f"cannot read {path}: it holds no video")
+        if stream.codec_context is None:
+            raise UserError(f"cannot read {path}: its video codec is not known here")
+        yield container, stream
 
 
 def _states_length(container: Any) -> bool:
