@@ -20,7 +20,7 @@ demo: $(INSTALLED)
 	$(RUN) -m deblur_jax.evaluation.demo --output out/demo
 
 test: $(INSTALLED_DEV)
-	$(RUN) -m pytest
+	$(RUN) -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 lint: $(INSTALLED_DEV)
 	$(RUN) -m ruff check .
