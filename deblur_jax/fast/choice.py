@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from deblur_jax import models
-from deblur_jax.fast import resnet, sums
+from deblur_jax.fast import nafnet, resnet, sums
 from deblur_jax.fast.convolution import convolution
 from deblur_jax.models import GeneratorConfig, generator
 from deblur_jax.models.extent import Extent
@@ -43,9 +43,9 @@ def choose_forward(
 ) -> tuple[Any, Forward]:
     """A generator for restoring, without dropout, in the formulation that is quickest.
 
-    On CPUs and in float32 the paper's network takes `fast.resnet`; accelerators take each instance
-    norm in one pass. Everything else is the plain network, and with `DEBLUR_JAX_PLAIN=1` in the
-    environment that is, too.
+    On CPUs and in float32 the paper's network takes `fast.resnet` and NAFNet's blocks take
+    `fast.nafnet`; accelerators take each instance norm in one pass. Everything else is the plain
+    network, and with `DEBLUR_JAX_PLAIN=1` in the environment that is, too.
 
     Args:
       params: from `models.init_generator`.
@@ -62,18 +62,11 @@ def choose_forward(
     batch_stats = batch_stats or None
     on_cpu = (platform or jax.default_backend()) == "cpu"
     own_statistics = config.norm == "batch" and batch_stats is None
-    if (
-        config.generator == "resnet"
-        and dtype == jnp.float32
-        and not own_statistics
-        and on_cpu
-        and not _plain()
-    ):
-
-        def quick(prepared: Any, x: jax.Array, extent: Extent | None = None) -> jax.Array:
-            return generator.finish(x, resnet.apply(prepared, x, config, extent), config)
-
-        return resnet.prepare(params, config, batch_stats), quick
+    if on_cpu and dtype == jnp.float32 and not _plain():
+        if config.generator == "resnet" and not own_statistics:
+            return resnet.prepare(params, config, batch_stats), _finished(resnet.apply, config)
+        if config.generator == "nafnet":
+            return nafnet.prepare(params, config), _finished(nafnet.apply, config)
 
     operations = PLAIN
     if not on_cpu and not _plain():
@@ -89,6 +82,15 @@ def choose_forward(
         )
 
     return (params, batch_stats), plain
+
+
+def _finished(apply: Forward, config: GeneratorConfig) -> Forward:
+    """A network's residual with the output mode behind it."""
+
+    def quick(prepared: Any, x: jax.Array, extent: Extent | None = None) -> jax.Array:
+        return generator.finish(x, apply(prepared, x, config, extent), config)
+
+    return quick
 
 
 def _plain() -> bool:
