@@ -13,9 +13,9 @@ LARGEST_STEP = 64  # and at most so many pixels: of large pictures each percent 
 COMMON = (360, 600, 720, 800, 1080, 1200, 1440, 2160)
 # An array that is there is taken if it has no more pixels than this, by those of the own one.
 MOST_WASTE = 2.5
-# Pixels that are restored while a program is made. On a CPU a megapixel takes 1.05 s, a program 0.95
-# to compile and 0.3 to load from disk (`default`): something between them. On an H100 a megapixel
-# takes 6 ms and a program half a minute.
+# Pixels that are restored while a program is made. On a CPU a megapixel takes 1.05 s, a program
+# 0.95 to compile and 0.3 to load from disk (`default`): something between them. On an H100 a
+# megapixel takes 6 ms and a program half a minute.
 COST = {"cpu": 0.5e6, "other": 1e9}
 
 Shape = tuple[int, int]
