@@ -133,7 +133,7 @@ def measure(
             call = training(name, data, workdir)
             seconds = run([sys.executable, *call], workdir / f"{name}.log")
             gains = {
-                str(folder): _gain(workdir, name, number, folder, run)
+                folder.name: _gain(workdir, name, number, folder, run)
                 for number, folder in enumerate(pairs)
             }
             row = {
@@ -162,7 +162,7 @@ def _gain(workdir: Path, name: str, number: int, folder: Path, run: Run) -> dict
 def sentences(m: dict[str, Any]) -> str:
     """The table, in Markdown."""
     folders = list(m["rows"][0]["gain_db"])
-    head = ["choice", "variant", *(f"gain on {Path(f).name} (worst), dB" for f in folders), "CPU s"]
+    head = ["choice", "variant", *(f"gain on {f} (worst), dB" for f in folders), "CPU s"]
     lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
     for row in m["rows"]:
         gains = [
