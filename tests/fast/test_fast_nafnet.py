@@ -85,7 +85,6 @@ def test_large_means_keep_their_digits(rng) -> None:
     assert np.abs(quick(params, config, x) - wanted).max() < 1e-4 * np.abs(wanted).max()
 
 
-@pytest.mark.skipif("default" not in registry.names(), reason="no shipped weights")
 def test_the_shipped_weights_restore_the_same(rng) -> None:
     weights = registry.load("default")
     x = np.asarray(
