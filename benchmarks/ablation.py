@@ -155,7 +155,11 @@ def _gain(workdir: Path, name: str, number: int, folder: Path, run: Run) -> dict
     options = ["--output", str(output), "--pictures", "0", "--overwrite"]
     run([sys.executable, "-m", *call, *options], workdir / f"{name}_scores.log")
     entries = json.loads(output.read_text())["per_image"]
-    gains = [each["restored"]["psnr"] - each["blurred"]["psnr"] for each in entries]
+    both = [(each["restored"]["psnr"], each["blurred"]["psnr"]) for each in entries]
+    # A picture that equals its sharp twin has no PSNR.
+    gains = [restored - blurred for restored, blurred in both if None not in (restored, blurred)]
+    if not gains:
+        raise UserError(f"not one picture of {folder} has a PSNR before and after")
     return {"mean": statistics.mean(gains), "least": min(gains)}
 
 

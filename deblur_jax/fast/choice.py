@@ -66,7 +66,7 @@ def choose_forward(
         if config.generator == "resnet" and not own_statistics:
             return resnet.prepare(params, config, batch_stats), _finished(resnet.apply, config)
         if config.generator == "nafnet":
-            return nafnet.prepare(params, config), _finished(nafnet.apply, config)
+            return nafnet.prepare(params), _finished(nafnet.apply, config)
 
     operations = PLAIN
     if not on_cpu and not _plain():

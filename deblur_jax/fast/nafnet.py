@@ -25,14 +25,8 @@ Stage = list[dict[str, Layer]]  # its blocks
 _STAGES = ("before_", "inner", "after_")
 
 
-def prepare(params: Any, config: GeneratorConfig) -> dict[str, Any]:
-    """What `apply` takes, from parameters as `models.init_generator` draws them.
-
-    Args:
-      params: float arrays.
-      config: the shape that they were drawn with.
-    """
-    del config  # the parameters' names say it all
+def prepare(params: Any) -> dict[str, Any]:
+    """What `apply` takes, from parameters as `models.init_generator` draws them, float arrays."""
     return {
         name: _blocks(own) if name.startswith(_STAGES) else jax.tree.map(_float32, dict(own))
         for name, own in params.items()

@@ -9,7 +9,7 @@ import pytest
 from benchmarks import ablation
 from deblur_jax.errors import UserError
 
-PSNRS = {"base": (20.0, 22.0), "real": (20.0, 19.0)}
+PSNRS = {"base": (20.0, 22.0, None), "real": (20.0, 19.0), "l1": (None,)}  # None is infinite
 
 
 @pytest.fixture
@@ -43,6 +43,12 @@ def test_each_variant_is_trained_and_scored_once(calls, run, tmp_path):
     table = ablation.sentences(found)
     assert "| `real` | +0.00 (-0.50) | +0.00 (-0.50) | 5 |" in table
     assert len({line.count("|") for line in table.splitlines()}) == 1
+
+
+def test_pictures_without_a_psnr_are_in_no_mean(run, tmp_path):
+    with pytest.raises(UserError, match="not one picture of crops"):
+        ablation.measure(["l1"], Path("data"), tmp_path, [Path("crops")], run)
+    assert not (tmp_path / "l1.json").exists()
 
 
 def test_the_configurations_know_every_change(tmp_path):

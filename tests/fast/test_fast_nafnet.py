@@ -47,7 +47,7 @@ def assert_close(y, wanted):
 def quick(params, config, x, extent=None):
     """The same of `fast.nafnet`."""
     return np.asarray(
-        jax.jit(lambda p, z: nafnet.apply(p, z, config, extent))(nafnet.prepare(params, config), x)
+        jax.jit(lambda p, z: nafnet.apply(p, z, config, extent))(nafnet.prepare(params), x)
     )
 
 
