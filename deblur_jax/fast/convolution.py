@@ -18,8 +18,9 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from deblur_jax.fast import forms
+from deblur_jax.fast import forms, winograd
 from deblur_jax.fast.forms import Shape
+from deblur_jax.fast.mapped import on_the_same_axes
 
 # Dimensions' order that is understood: batch, height, width, channels; kernels HWIO.
 DIMENSIONS = ("NHWC", "HWIO", "NHWC")
@@ -27,6 +28,8 @@ DIMENSIONS = ("NHWC", "HWIO", "NHWC")
 _NARROW = 4
 # Fewer input channels than this make products too thin for one of each tap.
 _THIN = 16
+# From so many channels on, of the input and the result, Winograd's transforms pay.
+_WINOGRAD = 128
 
 
 class _Forms(NamedTuple):
@@ -78,37 +81,26 @@ def convolution(
     if dilation != (1, 1) and strides != (1, 1):
         raise ValueError("a transposed convolution cannot have a stride of its windows")
     rows, columns = ((int(before), int(after)) for before, after in padding)
-    lhs, rhs = _on_the_same_axes(lhs, rhs)
+    lhs, rhs = on_the_same_axes(lhs, rhs)
     if dilation != (1, 1):
         return _transposed(dilation, (rows, columns), lhs, rhs)
     kernel = tuple(rhs.shape)
     shape = Shape(strides, (rows, columns), tuple(lhs.shape[1:3]), kernel)  # type: ignore[arg-type]
-    return (_NARROW_FORMS if kernel[3] * _NARROW <= kernel[2] else _WIDE_FORMS).value(
-        shape, lhs, rhs
-    )
+    return _forms(shape).value(shape, lhs, rhs)
+
+
+def _forms(shape: Shape) -> _Forms:
+    height, width, channels, features = shape.kernel
+    if features * _NARROW <= channels:
+        return _NARROW_FORMS
+    if (height, width, *shape.strides) == (3, 3, 1, 1) and min(channels, features) >= _WINOGRAD:
+        return _WINOGRAD_FORMS
+    return _WIDE_FORMS
 
 
 def _pair(values: Sequence[int] | None) -> tuple[int, int]:
     rows, columns = (1, 1) if values is None else values
     return int(rows), int(columns)
-
-
-def _on_the_same_axes(x: jax.Array, y: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Marks both as varying over the mapped axes of either, as gradients by hand must be."""
-    axes = [_axes(a) for a in (x, y)]
-    missing = [tuple((axes[0] | axes[1]) - own) for own in axes]
-    x, y = (
-        lax.pcast(a, lack, to="varying") if lack else a
-        for a, lack in zip((x, y), missing, strict=True)
-    )
-    return x, y
-
-
-def _axes(x: jax.Array) -> frozenset[Any]:
-    """The mapped axes over which a checked `shard_map` knows an array to vary."""
-    kind = jax.typeof(x)
-    newer = getattr(kind, "manual_axis_type", None)  # JAX has had two names for it
-    return getattr(kind, "vma", frozenset()) if newer is None else newer.varying
 
 
 def _plain(shape: Shape, x: jax.Array, kernel: jax.Array) -> jax.Array:
@@ -119,12 +111,12 @@ def _plain(shape: Shape, x: jax.Array, kernel: jax.Array) -> jax.Array:
 
 def _transpose_input(form: Callable[..., jax.Array], shape: Shape, change: Any, kernel: Any) -> Any:
     x = jnp.zeros((change.shape[0], *shape.size, shape.kernel[2]), change.dtype)
-    x, _ = _on_the_same_axes(x, change)
+    x, _ = on_the_same_axes(x, change)
     return jax.vjp(lambda x: form(shape, x, kernel), x)[1](change)[0]
 
 
 def _transpose_kernel(form: Callable[..., jax.Array], shape: Shape, x: Any, change: Any) -> Any:
-    kernel, _ = _on_the_same_axes(jnp.zeros(shape.kernel, x.dtype), change)
+    kernel, _ = on_the_same_axes(jnp.zeros(shape.kernel, x.dtype), change)
     return jax.vjp(lambda kernel: form(shape, x, kernel), kernel)[1](change)[0]
 
 
@@ -144,7 +136,7 @@ def _closed(value: Any, input_gradient: Any, kernel_gradient: Any) -> _Forms:
 
         def backward(shape: Shape, saved: Any, change: jax.Array) -> tuple[Any, Any]:
             a, b = saved
-            change, a = _on_the_same_axes(change, a)
+            change, a = on_the_same_axes(change, a)
             return first(shape, a, b, change), second(shape, a, b, change)
 
         function.defvjp(lambda shape, a, b: (function(shape, a, b), (a, b)), backward)
@@ -177,6 +169,24 @@ _NARROW_FORMS = _closed(
 )
 
 
+def _padded(x: jax.Array, padding: forms.Padding) -> jax.Array:
+    return jnp.pad(x, ((0, 0), *padding, (0, 0))) if padding != ((0, 0), (0, 0)) else x
+
+
+def _winograd_input_gradient(shape: Shape, change: jax.Array, kernel: jax.Array) -> jax.Array:
+    padded = winograd.input_gradient(change, kernel)
+    (top, _), (left, _) = shape.padding
+    height, width = shape.size
+    return padded[:, top : top + height, left : left + width]
+
+
+_WINOGRAD_FORMS = _closed(
+    lambda shape, x, kernel: winograd.value(_padded(x, shape.padding), kernel),
+    _winograd_input_gradient,
+    lambda shape, x, change: winograd.kernel_gradient(_padded(x, shape.padding), change),
+)
+
+
 def _plain_transposed(
     dilation: tuple[int, int], padding: forms.Padding, x: jax.Array, kernel: jax.Array
 ) -> jax.Array:
@@ -192,7 +202,7 @@ def _transposed_forward(dilation: Any, padding: Any, x: Any, kernel: Any) -> tup
 def _transposed_backward(dilation: Any, padding: Any, saved: Any, change: Any) -> tuple[Any, Any]:
     """Seen from the result, the input is a convolution by the turned kernel, with its gradient."""
     x, kernel = saved
-    change, x = _on_the_same_axes(change, x)
+    change, x = on_the_same_axes(change, x)
     height, width, channels, features = kernel.shape
     before = (height - 1 - padding[0][0], width - 1 - padding[1][0])
     after = [

@@ -66,10 +66,10 @@ class Resnet(nn.Module):
 
         def block(module: nn.Module, y: jax.Array, keys: jax.Array | None, i: int) -> jax.Array:
             del module  # the layers find it by themselves
-            z = norm_relu(layer(4 * c.width, 3, f"block_{i}_a")(reflect(y, 1)))
+            z = norm_relu(layer(4 * c.width, 3, f"block_{i}_a", convolution=quick)(reflect(y, 1)))
             z = sample_dropout(z, keys, c.dropout, layer=i)
             if c.block_convolutions == 2:
-                z = norm(layer(4 * c.width, 3, f"block_{i}_b")(reflect(z, 1)))
+                z = norm(layer(4 * c.width, 3, f"block_{i}_b", convolution=quick)(reflect(z, 1)))
             return y + z
 
         if self.operations.remat:
@@ -77,7 +77,7 @@ class Resnet(nn.Module):
         for i in range(c.blocks):
             y = block(self, y, keys, i)
         for i, factor in enumerate((2, 1)):
-            # Of the transposed layers and the last a backend may be slow at the gradients.
+            # The strided layers are left to XLA, which is quick at them everywhere.
             up = Upsample(
                 factor * c.width, c.upsample, self.dtype, c.init, self.operations, name=f"up_{i}"
             )
