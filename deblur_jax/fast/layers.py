@@ -3,6 +3,8 @@
 Each equals its plain counterpart in `models.layers` but for rounding.
 """
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 from jax import lax
@@ -11,6 +13,8 @@ from deblur_jax.fast.convolution import DIMENSIONS
 from deblur_jax.fast.sums import GROUP
 from deblur_jax.models.extent import Extent
 
+# Numbers that a strip's products may be, 10 MB: fewer rows have too little to divide between cores.
+CACHED = 2_500_000
 # Which taps of a transposed 3x3 kernel of stride 2 reach a result of even and of odd place, as
 # (tap, input's offset). The result of JAX's padding (1, 2) begins with an even place, as PyTorch
 # aligns it; of (2, 1), TensorFlow's 'SAME', with an odd one.
@@ -74,51 +78,10 @@ def _sums(flat: jax.Array, origin: jax.Array, own: jax.Array | None) -> tuple[ja
     return first, second
 
 
-def double(x: jax.Array, kernel: jax.Array, kind: str) -> jax.Array:
-    """A transposed 3x3 convolution of stride 2 as two plain ones, of the even and the odd rows.
+def convolve_from_few(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    """A convolution without padding of few channels: two pixels at a time.
 
-    Each gives both columns of a pair as channels that already lie side by side, which takes 12
-    products where 9 would do, the rest by zeros, and is quicker than one convolution for each of
-    the four places in 2x2, whose results have to be put together.
-
-    Args:
-      x: `[B, H, W, I]`.
-      kernel: `[3, 3, I, O]`, as `lax.conv_general_dilated` takes it with an input dilation of 2.
-      kind: `transpose` or `transpose_same`, see `GeneratorConfig.upsample`.
-
-    Returns:
-      `[B, 2 H, 2 W, O]`.
-    """
-    batch, height, width, _ = x.shape
-    taps = _TAPS[kind]
-    before, after = (1, 0) if kind == "transpose_same" else (0, 1)
-    around = jnp.pad(x, ((0, 0), (before, after), (before, after), (0, 0)))
-    around = lax.optimization_barrier(around)
-    zero = jnp.zeros_like(kernel[0, 0])
-
-    def both_columns(i: int) -> jax.Array:
-        """A row of the kernel for two pixels, which give two results: `[2, I, 2 O]`."""
-        seen = [{offset + before: kernel[i, j] for j, offset in column} for column in taps]
-        return jnp.stack(
-            [jnp.concatenate([own.get(place, zero) for own in seen], -1) for place in (0, 1)]
-        )
-
-    def row(down: tuple[tuple[int, int], ...]) -> jax.Array:
-        top, rows = down[0][1] + before, height + len(down) - 1
-        some = jnp.stack([both_columns(i) for i, _ in down])
-        y = convolve(around[:, top : top + rows], some)
-        return y.reshape(batch, height, 2 * width, kernel.shape[3])
-
-    return jnp.stack([row(down) for down in taps], 2).reshape(
-        batch, 2 * height, 2 * width, kernel.shape[3]
-    )
-
-
-def convolve_to_few(x: jax.Array, kernel: jax.Array) -> jax.Array:
-    """A convolution without padding to few channels: each row of the kernel by itself, then sums.
-
-    One convolution with the kernel's rows for channels, two pixels at a time, and as many shifted
-    sums as it has rows: a matrix product with few columns leaves most of a vector unused.
+    A pair's channels stand side by side in memory, so that twice as many numbers are read in a row.
 
     Args:
       x: `[B, H, W, I]`.
@@ -128,18 +91,111 @@ def convolve_to_few(x: jax.Array, kernel: jax.Array) -> jax.Array:
       `[B, H - h + 1, W - w + 1, O]`.
     """
     height, width, channels, features = kernel.shape
-    batch, rows, columns = x.shape[0], x.shape[1] - height + 1, x.shape[2] - width + 1
+    batch, columns = x.shape[0], x.shape[2] - width + 1
     pairs, span = -(-columns // 2), -(-(width + 1) // 2)  # of results; pairs of pixels they see
     x = jnp.pad(x, ((0, 0), (0, 0), (0, 2 * (pairs + span - 1) - x.shape[2]), (0, 0)))
-    x = x.reshape(batch, -1, pairs + span - 1, 2 * channels)
-    by_row = kernel.transpose(1, 2, 0, 3)
+    x = lax.optimization_barrier(x.reshape(batch, -1, pairs + span - 1, 2 * channels))
     both = [  # what each result of a pair sees of their common pixels
-        jnp.pad(by_row, ((first, 2 * span - width - first), *[(0, 0)] * 3)) for first in (0, 1)
+        jnp.pad(kernel, ((0, 0), (first, 2 * span - width - first), (0, 0), (0, 0)))
+        for first in (0, 1)
     ]
-    wide = jnp.stack(both, 3).reshape(1, span, 2 * channels, height * 2 * features)
-    y = lax.optimization_barrier(convolve(x, wide))
-    y = y.reshape(batch, -1, pairs, height, 2 * features)
-    total = y[:, :rows, :, 0]
-    for i in range(1, height):
-        total = total + y[:, i : i + rows, :, i]
-    return total.reshape(batch, rows, 2 * pairs, features)[:, :, :columns]
+    wide = jnp.stack(both, 3).reshape(height, span, 2 * channels, 2 * features)
+    return convolve(x, wide).reshape(batch, -1, 2 * pairs, features)[:, :, :columns]
+
+
+def double(x: jax.Array, kernel: jax.Array, kind: str) -> jax.Array:
+    """A transposed 3x3 convolution of stride 2: each pixel's products first, then sums of these.
+
+    No product is with one of the zeros between pixels, or with more taps than reach a result.
+
+    Args:
+      x: `[B, H, W, I]`.
+      kernel: `[3, 3, I, O]`, as `lax.conv_general_dilated` takes it with an input dilation of 2.
+      kind: `transpose` or `transpose_same`, see `GeneratorConfig.upsample`.
+
+    Returns:
+      `[B, 2 H, 2 W, O]`.
+    """
+    batch, height, width, channels = x.shape
+    features, taps = kernel.shape[3], _TAPS[kind]
+    before, after = (1, 0) if kind == "transpose_same" else (0, 1)
+    around = jnp.pad(x, ((0, 0), (before, after), (before, after), (0, 0)))
+    matrix = kernel.transpose(2, 0, 1, 3).reshape(channels, -1)
+
+    def part(seen: jax.Array) -> jax.Array:
+        rows = seen.shape[1] - 1
+        products = _product(seen, matrix)
+
+        def tap(i: int, j: int, down: int, across: int) -> jax.Array:
+            own = products[:, before + down :, before + across :]
+            place = (3 * i + j) * features
+            return own[:, :rows, :width, place : place + features]
+
+        def both_columns(down: tuple[tuple[int, int], ...]) -> jax.Array:
+            ways = [[(i, j, y, x) for i, y in down for j, x in across] for across in taps]
+            return jnp.concatenate([sum((tap(*way) for way in own), 0.0) for own in ways], -1)
+
+        y = jnp.stack([both_columns(down) for down in taps], 2)
+        return y.reshape(batch, 2 * rows, 2 * width, features)
+
+    return _in_strips(part, lax.optimization_barrier(around), height, matrix.shape[1], 2)
+
+
+def convolve_to_few(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    """A convolution without padding to few channels: each pixel's products first, then their sums.
+
+    A product with a matrix of so few columns as there are channels leaves most of a vector unused;
+    with all taps at once it has many.
+
+    Args:
+      x: `[B, H, W, I]`.
+      kernel: `[h, w, I, O]`.
+
+    Returns:
+      `[B, H - h + 1, W - w + 1, O]`.
+    """
+    height, width, channels, features = kernel.shape
+    columns = x.shape[2] - width + 1
+    matrix, row = kernel.transpose(2, 0, 1, 3).reshape(channels, -1), width * features
+
+    def part(seen: jax.Array) -> jax.Array:
+        rows = seen.shape[1] - height + 1
+        products = _product(seen, matrix)
+        y = sum((products[:, i : i + rows, :, i * row :][..., :row] for i in range(height)), 0.0)
+        y = lax.optimization_barrier(y)
+        own = [y[:, :, j : j + columns, j * features :][..., :features] for j in range(width)]
+        return sum(own[1:], own[0])
+
+    return _in_strips(part, x, x.shape[1] - height + 1, matrix.shape[1], 1)
+
+
+def _product(x: jax.Array, matrix: jax.Array) -> jax.Array:
+    flat = lax.optimization_barrier(x.reshape(-1, x.shape[-1]) @ matrix)
+    return flat.reshape(*x.shape[:-1], matrix.shape[1])
+
+
+def _in_strips(
+    part: Callable[[jax.Array], jax.Array], x: jax.Array, height: int, numbers: int, times: int
+) -> jax.Array:
+    """`part` of strips of rows whose products stay in the cache.
+
+    Args:
+      part: maps so many rows of `x` as it sees beyond the results, and n more, to `times` n rows.
+      x: `[B, H, W, I]`.
+      height: n of the whole of `x`.
+      numbers: products that `part` has for each pixel.
+      times: rows of the result for one of `x`.
+    """
+    rows = max(1, CACHED // (x.shape[0] * x.shape[2] * numbers))
+    if rows >= height:
+        return part(x)
+    seen = x.shape[1] - height + rows
+
+    def body(i: jax.Array, y: jax.Array) -> jax.Array:
+        top = jnp.minimum(i * rows, height - rows)  # the last strip may overlap the one before
+        own = part(lax.dynamic_slice_in_dim(x, top, seen, axis=1))
+        return lax.dynamic_update_slice_in_dim(y, own, times * top, axis=1)
+
+    result = jax.eval_shape(part, jax.ShapeDtypeStruct((x.shape[0], seen, *x.shape[2:]), x.dtype))
+    empty = jnp.zeros((x.shape[0], times * height, *result.shape[2:]), result.dtype)
+    return lax.fori_loop(0, -(-height // rows), body, empty)

@@ -14,7 +14,13 @@ import numpy as np
 from jax import lax
 
 from deblur_jax.fast import winograd
-from deblur_jax.fast.layers import convolve, convolve_to_few, double, instance_scale
+from deblur_jax.fast.layers import (
+    convolve,
+    convolve_from_few,
+    convolve_to_few,
+    double,
+    instance_scale,
+)
 from deblur_jax.models.config import GeneratorConfig
 from deblur_jax.models.extent import Extent
 from deblur_jax.models.layers import depth_to_space, reflect_pad
@@ -112,7 +118,7 @@ def apply(
 
     pad = (1, 1) if config.downsample == "symmetric" else (0, 1)
     own = prepared["head"]
-    y = bar(convolve(bar(reflect(x, 3)), own["kernel"]))
+    y = bar(convolve_from_few(bar(reflect(x, 3)), own["kernel"]))
     y = bar(norm_relu(y, own["affine"]))
     for i in (0, 1):
         own = prepared[f"down_{i}"]

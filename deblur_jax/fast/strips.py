@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from deblur_jax.fast import winograd
-from deblur_jax.fast.layers import convolve, convolve_to_few, double
+from deblur_jax.fast.layers import convolve, convolve_from_few, convolve_to_few, double
 from deblur_jax.fast.sums import GROUP
 from deblur_jax.models import generator
 from deblur_jax.models.config import GeneratorConfig
@@ -112,7 +112,7 @@ def front(
     Returns:
       The last convolution's result in the own rows, before its norm, and its moments.
     """
-    y = convolve(_bar(at.reflect(x, 3)), prepared["head"]["kernel"])
+    y = convolve_from_few(_bar(at.reflect(x, 3)), prepared["head"]["kernel"])
     at, margin = at.later(3), 4 * MARGIN - 3
     pads = (1, 1) if config.downsample == "symmetric" else (0, 1)
     for i, scale in enumerate(scales):

@@ -40,8 +40,10 @@ def test_a_flat_channel_stays_finite() -> None:
 
 
 @pytest.mark.parametrize("kind", ["transpose", "transpose_same"])
-@pytest.mark.parametrize("size", [(1, 1), (2, 5), (6, 4)])
-def test_doubling(kind, size, rng) -> None:
+@pytest.mark.parametrize("size", [(1, 1), (2, 5), (6, 4), (7, 3)])
+@pytest.mark.parametrize("cached", [1, 700, layers.CACHED])
+def test_doubling(kind, size, cached, rng, monkeypatch) -> None:
+    monkeypatch.setattr(layers, "CACHED", cached)
     x = rng.uniform(-1, 1, (2, *size, 6)).astype(np.float32)
     module = Upsample(3, kind, jnp.float32)
     variables = module.init(jax.random.key(0), x)
@@ -51,7 +53,9 @@ def test_doubling(kind, size, rng) -> None:
 
 
 @pytest.mark.parametrize("size", [(7, 7), (8, 11), (20, 9)])
-def test_convolving_to_few_channels(size, rng) -> None:
+@pytest.mark.parametrize("cached", [1, 15_000, layers.CACHED])
+def test_convolving_to_few_channels(size, cached, rng, monkeypatch) -> None:
+    monkeypatch.setattr(layers, "CACHED", cached)
     x = rng.uniform(-1, 1, (2, *size, 5)).astype(np.float32)
     module = nn.Conv(3, (7, 7), padding="VALID", use_bias=False)
     kernel = rng.normal(0, 0.1, (7, 7, 5, 3)).astype(np.float32)
@@ -59,3 +63,13 @@ def test_convolving_to_few_channels(size, rng) -> None:
     np.testing.assert_allclose(
         np.asarray(layers.convolve_to_few(x, kernel)), np.asarray(expected), atol=2e-6
     )
+
+
+@pytest.mark.parametrize("size", [(7, 7), (8, 11), (20, 10)])
+@pytest.mark.parametrize("kernel_size", [(7, 7), (3, 4)])
+def test_convolving_from_few_channels(size, kernel_size, rng) -> None:
+    x = rng.uniform(-1, 1, (2, *size, 3)).astype(np.float32)
+    kernel = rng.normal(0, 0.1, (*kernel_size, 3, 5)).astype(np.float32)
+    expected = layers.convolve(x, kernel)
+    found = layers.convolve_from_few(x, kernel)
+    np.testing.assert_allclose(np.asarray(found), np.asarray(expected), atol=2e-6)
