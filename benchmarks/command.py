@@ -13,6 +13,7 @@ from benchmarks import tracing
 from benchmarks.timing import fresh_compilation
 from deblur_jax import atomic
 from deblur_jax.errors import UsageError, UserError
+from deblur_jax.huge_pages import start_again_with_huge_pages
 from deblur_jax.restore.network import PRECISIONS
 
 SCHEMA = 1
@@ -103,6 +104,9 @@ def guarded(
 ) -> int:
     """Parses and works, compiling afresh, with each foreseeable error as one sentence.
 
+    A process of its own takes large memory in huge pages, as `deblur-jax` does, and so does every
+    process that it starts.
+
     Args:
       parser, argv: as of `run`.
       work: from arguments to the exit code.
@@ -111,6 +115,8 @@ def guarded(
     Returns:
       The exit code, as of `run`.
     """
+    if argv is None:
+        start_again_with_huge_pages()
     try:
         arguments = parser.parse_args(argv)
     except SystemExit as stop:  # argparse has printed why

@@ -197,5 +197,6 @@ def _in_strips(
         return lax.dynamic_update_slice_in_dim(y, own, times * top, axis=1)
 
     result = jax.eval_shape(part, jax.ShapeDtypeStruct((x.shape[0], seen, *x.shape[2:]), x.dtype))
-    empty = jnp.zeros((x.shape[0], times * height, *result.shape[2:]), result.dtype)
-    return lax.fori_loop(0, -(-height // rows), body, empty)
+    # Every number is replaced. Of zeros XLA would make a constant and keep it from the start on.
+    filled = jnp.broadcast_to(x[0, 0, 0, 0], (x.shape[0], times * height, *result.shape[2:]))
+    return lax.fori_loop(0, -(-height // rows), body, filled)
