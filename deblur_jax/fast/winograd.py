@@ -165,10 +165,12 @@ def convolve(
         return lax.dynamic_update_slice_in_dim(y, part, top, axis=1)
 
     features = transformed.shape[3 - kernel_side]
-    empty = jnp.zeros((batch, strips * rows * TILE, columns * TILE, features), x.dtype)
-    empty, x = on_the_same_axes(empty, x)
-    empty, transformed = on_the_same_axes(empty, transformed)
-    return lax.fori_loop(0, strips, body, empty)[:, : height - 2, : width - 2]
+    # Every number is replaced. Of zeros XLA would make a constant and keep it from the start on.
+    filled = jnp.broadcast_to(
+        x[0, 0, 0, 0], (batch, strips * rows * TILE, columns * TILE, features)
+    )
+    filled, transformed = on_the_same_axes(filled, transformed)
+    return lax.fori_loop(0, strips, body, filled)[:, : height - 2, : width - 2]
 
 
 def _filled(x: jax.Array, height: int, width: int) -> jax.Array:
