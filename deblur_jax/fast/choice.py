@@ -1,5 +1,6 @@
 """The one place where it is decided which formulation is taken, by platform and precision."""
 
+import functools
 import os
 from collections.abc import Callable
 from typing import Any
@@ -43,8 +44,8 @@ def choose_forward(
 ) -> tuple[Any, Forward]:
     """A generator for restoring, without dropout, in the formulation that is quickest.
 
-    On CPUs and in float32 the paper's network takes `fast.resnet` and NAFNet's blocks take
-    `fast.nafnet`; accelerators take each instance norm in one pass. Everything else is the plain
+    On CPUs NAFNet's blocks take `fast.nafnet` and, in float32, the paper's network takes
+    `fast.resnet`; accelerators take each instance norm in one pass. Everything else is the plain
     network, and with `DEBLUR_JAX_PLAIN=1` in the environment that is, too.
 
     Args:
@@ -62,11 +63,12 @@ def choose_forward(
     batch_stats = batch_stats or None
     on_cpu = (platform or jax.default_backend()) == "cpu"
     own_statistics = config.norm == "batch" and batch_stats is None
-    if on_cpu and dtype == jnp.float32 and not _plain():
-        if config.generator == "resnet" and not own_statistics:
-            return resnet.prepare(params, config, batch_stats), _finished(resnet.apply, config)
+    if on_cpu and not _plain():
         if config.generator == "nafnet":
-            return nafnet.prepare(params), _finished(nafnet.apply, config)
+            apply = functools.partial(nafnet.apply, dtype=dtype)
+            return nafnet.prepare(params), _finished(apply, config)
+        if config.generator == "resnet" and not own_statistics and dtype == jnp.float32:
+            return resnet.prepare(params, config, batch_stats), _finished(resnet.apply, config)
 
     operations = PLAIN
     if not on_cpu and not _plain():

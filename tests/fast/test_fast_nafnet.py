@@ -1,6 +1,7 @@
 """The quick network of NAFNet's blocks is the plain one, at every size and in every shape."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -94,9 +95,23 @@ def test_the_shipped_weights_restore_the_same(rng) -> None:
     np.testing.assert_allclose(y, exact(weights.params, weights.config, x), atol=1e-5)
 
 
-@pytest.mark.parametrize("options", [{"platform": "gpu"}, {"dtype": jax.numpy.bfloat16}], ids=str)
-def test_elsewhere_it_is_the_plain_one(options, rng) -> None:
+def test_products_of_bfloat16_stay_within_a_grey_level_of_float32(rng) -> None:
+    weights = registry.load("default")
+    x = np.asarray(
+        jax.image.resize(rng.uniform(-1, 1, (1, 9, 11, 3)), (1, 64, 96, 3), "cubic"), np.float32
+    ).clip(-1, 1)
+    prepared, forward = fast.choose_forward(
+        weights.params, weights.config, dtype=jnp.bfloat16, platform="cpu"
+    )
+    y = np.asarray(jax.jit(forward)(prepared, x))
+    assert y.dtype == np.float32
+    away = np.abs(y - models.apply_generator(weights.params, x, weights.config)) * 127.5
+    assert 1e-3 < away.max() < 1.0
+    assert away.mean() < 0.1
+
+
+def test_on_accelerators_it_is_the_plain_one(rng) -> None:
     config = config_of({})
     params = drawn(config, rng)
-    (own, stats), _ = fast.choose_forward(params, config, **({"platform": "cpu"} | options))
+    (own, stats), _ = fast.choose_forward(params, config, platform="gpu")
     assert own is params and stats is None
