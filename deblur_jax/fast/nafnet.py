@@ -75,8 +75,7 @@ def apply(
 
     `models.generator` has the output modes. Where an `extent` is given, the pictures fill only that
     part of `x`. With bfloat16 as `dtype` the products of pixels and kernels are of such numbers;
-    sums, norms and everything else stay in float32. Processors with instructions for it do twice as
-    many, others fewer.
+    sums, norms and everything else stay in float32.
     """
     bar = lax.optimization_barrier
     clear = extent.clear if extent else lambda y: y
