@@ -7,7 +7,8 @@ two cores of Zen 3, 2026-11-24). Within a loop all derivatives with respect to t
 
 A convolution is bilinear in its input and its kernel, and so are its two gradients; the derivatives
 of each of the three are the other two. So each is written once, in the form that is quickest, and
-derivatives of any order are made of them. Only reverse mode is defined.
+derivatives of any order are made of them. Only reverse mode is defined. Which three a convolution
+has, `_forms` decides: 3x3 ones of many channels go by `fast.winograd`.
 """
 
 import functools
@@ -169,10 +170,6 @@ _NARROW_FORMS = _closed(
 )
 
 
-def _padded(x: jax.Array, padding: forms.Padding) -> jax.Array:
-    return jnp.pad(x, ((0, 0), *padding, (0, 0))) if padding != ((0, 0), (0, 0)) else x
-
-
 def _winograd_input_gradient(shape: Shape, change: jax.Array, kernel: jax.Array) -> jax.Array:
     padded = winograd.input_gradient(change, kernel)
     (top, _), (left, _) = shape.padding
@@ -181,9 +178,9 @@ def _winograd_input_gradient(shape: Shape, change: jax.Array, kernel: jax.Array)
 
 
 _WINOGRAD_FORMS = _closed(
-    lambda shape, x, kernel: winograd.value(_padded(x, shape.padding), kernel),
+    lambda shape, x, kernel: winograd.value(forms.padded(x, *shape.padding), kernel),
     _winograd_input_gradient,
-    lambda shape, x, change: winograd.kernel_gradient(_padded(x, shape.padding), change),
+    lambda shape, x, change: winograd.kernel_gradient(forms.padded(x, *shape.padding), change),
 )
 
 

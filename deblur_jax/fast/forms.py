@@ -74,7 +74,7 @@ def taps(shape: Shape, x: jax.Array, change: jax.Array) -> jax.Array:
     height, width, channels, features = shape.kernel
     rows, columns = shape.result
     down, right = shape.strides
-    x = _padded(x, *shape.padding)
+    x = padded(x, *shape.padding)
     change = change.reshape(-1, features)
 
     def tap(i: int, j: int) -> jax.Array:
@@ -86,7 +86,8 @@ def taps(shape: Shape, x: jax.Array, change: jax.Array) -> jax.Array:
     return found.reshape(shape.kernel).astype(x.dtype)
 
 
-def _padded(x: jax.Array, rows: tuple[int, int], columns: tuple[int, int]) -> jax.Array:
+def padded(x: jax.Array, rows: tuple[int, int], columns: tuple[int, int]) -> jax.Array:
+    """`x` with zeros before and after its rows and columns; negative numbers cut."""
     zero = jnp.zeros((), x.dtype)
     return lax.pad(x, zero, ((0, 0, 0), (*rows, 0), (*columns, 0), (0, 0, 0)))
 
@@ -98,7 +99,7 @@ def _in_blocks(shape: Shape, x: jax.Array, kernel: jax.Array) -> tuple[jax.Array
     high, wide = -(-height // down), -(-width // right)  # of the kernel, in blocks
     rows, columns = shape.result[0] + high - 1, shape.result[1] + wide - 1
     below, beside = rows * down - shape.size[0] - top, columns * right - shape.size[1] - left
-    x = _padded(x, (top, below), (left, beside))
+    x = padded(x, (top, below), (left, beside))
     if (down, right) == (1, 1):
         return x, kernel
     x = x.reshape(-1, rows, down, columns, right, channels).transpose(0, 1, 3, 2, 4, 5)

@@ -42,6 +42,7 @@ class Resnet(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, keys: jax.Array | None) -> jax.Array:
+        # Of the blocks, the transposed layers and the last a backend may be slow at the gradients.
         c, quick = self.config, self.operations.convolution
         reflect, clear = self.operations.reflect_pad, self.operations.clear
         # TensorFlow's 'SAME' at stride 2 and even sizes has nothing above and to the left.
@@ -77,7 +78,6 @@ class Resnet(nn.Module):
         for i in range(c.blocks):
             y = block(self, y, keys, i)
         for i, factor in enumerate((2, 1)):
-            # The strided layers are left to XLA, which is quick at them everywhere.
             up = Upsample(
                 factor * c.width, c.upsample, self.dtype, c.init, self.operations, name=f"up_{i}"
             )
