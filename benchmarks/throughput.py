@@ -112,6 +112,8 @@ def part_step(
         first = state.step.astype(np.uint32) * feed.batch_size
         index = parallel.sample_numbers(first, 1, feed.batch_size, own)[0]
         batch = feed.crops(packed, index) | {"index": index}
+        # XLA:CPU would cut the crops again wherever the update reads them; a training does it once.
+        batch = jax.lax.optimization_barrier(batch)
         return update(state, batch, recipe=recipe, axis=parallel.AXIS)
 
     mapped = parallel.pmap_step(one, (None, 0, None))

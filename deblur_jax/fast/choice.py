@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from deblur_jax import models
-from deblur_jax.fast import nafnet, resnet, sums
+from deblur_jax.fast import nafnet, nafnet_block, resnet, sums
 from deblur_jax.fast.convolution import convolution
 from deblur_jax.models import GeneratorConfig, generator
 from deblur_jax.models.extent import Extent
@@ -28,9 +28,9 @@ def choose_operations() -> Operations:
     """
     if _plain():
         return Operations()
-    # Compiling gradients takes long, and in them a loop costs nothing.
     if jax.default_backend() == "cpu":
-        return Operations(convolution, sums.instance_norm, unroll=False)
+        return Operations(convolution, sums.instance_norm, nafnet_block=nafnet_block.block)
+    # Compiling gradients takes long, and in them a loop costs nothing.
     return Operations(depthwise=depthwise_grouped, unroll=False)
 
 

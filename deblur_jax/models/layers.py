@@ -171,6 +171,8 @@ class Operations(NamedTuple):
         backend may be slow at; None for that itself.
       instance_norm: (x, epsilon) to x normalised.
       depthwise: (x, kernel, bias) to x with each channel convolved.
+      nafnet_block: (parameters, x, dtype) to what `nafnet.Block` makes of x, where nothing drops
+        out and nothing is cleared; None for that itself.
       unroll: whether blocks with stacked parameters stand one after the other in the program. A
         loop over them compiles in a fraction of the time; on a CPU a pass takes a fifth longer.
       remat: of residual blocks only the input is kept for the gradient, the rest computed again.
@@ -181,6 +183,7 @@ class Operations(NamedTuple):
     convolution: Callable[..., jax.Array] | None = None
     instance_norm: Callable[[jax.Array, float], jax.Array] = instance_norm
     depthwise: Callable[[jax.Array, jax.Array, jax.Array], jax.Array] = depthwise
+    nafnet_block: Callable[[Any, jax.Array, Any], jax.Array] | None = None
     unroll: bool = True
     remat: bool = False
     reflect_pad: Callable[[jax.Array, int], jax.Array] = reflect_pad

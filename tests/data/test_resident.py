@@ -64,3 +64,13 @@ def test_crops_equal_plain_slices(pairs: list, augment: str) -> None:
 def test_no_pairs_is_said() -> None:
     with pytest.raises(UserError, match="no pairs"):
         store.of_arrays([])
+
+
+def test_a_single_sample_is_cut_as_among_others(pairs: list) -> None:
+    packed = pack(pairs)
+    cut = jax.jit(lambda p, i: resident.cut(p, i, crop=32, seed=4, augment="dihedral"))
+    many = cut(packed, np.arange(9, dtype=np.uint32))
+    for i in range(9):
+        alone = cut(packed, np.full((1, 1), i, np.uint32))
+        for name, crops in many.items():
+            np.testing.assert_array_equal(alone[name][0, 0], crops[i])

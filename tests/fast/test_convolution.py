@@ -10,6 +10,7 @@ import pytest
 from jax import lax
 
 from deblur_jax import fast, losses
+from deblur_jax.fast import nafnet_block
 from deblur_jax.fast.convolution import convolution
 from deblur_jax.fast.sums import instance_norm
 from deblur_jax.models import (
@@ -22,7 +23,7 @@ from deblur_jax.models import (
 )
 from deblur_jax.models.layers import PLAIN, Operations, depthwise_grouped
 
-QUICK = Operations(convolution, instance_norm, unroll=False)
+QUICK = Operations(convolution, instance_norm, nafnet_block=nafnet_block.block)
 ACCELERATED = Operations(depthwise=depthwise_grouped, unroll=False)
 NAMES = ("NHWC", "HWIO", "NHWC")
 # (height, width, input channels, output channels), kernel, strides, padding: each of the forms, odd
