@@ -98,11 +98,12 @@ def gigaflops(network: Network, x: Any, precision: str = "float32") -> float:
 
 def compiled(network: Network, x: jax.Array, precision: str) -> Compiled:
     """Prepares, traces and compiles a pass over `x`, float32[B, H, W, 3]."""
-    compiler.compiler_options()  # tries its options out when first called: not to be timed
+    dtype = PRECISIONS[precision]
+    compiler.compiler_options(dtype)  # tries its options out when first called: not to be timed
     start = time.perf_counter()
     prepared, forward = forward_of(network, precision)
     params = jax.block_until_ready(jax.device_put(prepared))
-    program = compiler.jit(forward).lower(params, x).compile()
+    program = compiler.jit(forward, dtype=dtype).lower(params, x).compile()
     return Compiled(time.perf_counter() - start, program, params)
 
 

@@ -9,31 +9,43 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
 # XLA:CPU hands unpadded convolutions to YNNPACK, which takes 3 to 7 times as long for them as its
 # own code (measured with jax 0.10.2 on Zen 3); an empty list of fusions keeps it out.
 CPU_OPTIONS = {"xla_cpu_experimental_ynn_fusion_type": ""}
+# Its products of bfloat16 are twice as fast as XLA's; in float32 they are a tenth slower, for the
+# paper's network (docs/performance.md).
+CPU_BFLOAT16_OPTIONS = {
+    "xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT"
+}
 CACHE_VARIABLE = "DEBLUR_JAX_CACHE"
 
 
 @functools.cache
-def compiler_options() -> dict[str, Any]:
+def compiler_options(dtype: Any = jnp.float32) -> dict[str, Any]:
     """The options that this JAX knows for its default backend; {} on accelerators.
 
     An option that XLA does not know is an error, so it is tried once on a program of one number.
+
+    Args:
+      dtype: of the program's products.
     """
     if jax.default_backend() != "cpu":
         return {}
-    try:
-        jax.jit(lambda x: x + 1, compiler_options=CPU_OPTIONS).lower(0.0).compile()
-    except Exception:  # the type differs between versions of JAX
-        return {}
-    return dict(CPU_OPTIONS)
+    choices = [CPU_BFLOAT16_OPTIONS] if dtype == jnp.bfloat16 else []
+    for options in (*choices, CPU_OPTIONS):
+        try:
+            jax.jit(lambda x: x + 1, compiler_options=options).lower(0.0).compile()
+        except Exception:  # the type differs between versions of JAX
+            continue
+        return dict(options)
+    return {}
 
 
-def jit(function: Callable[..., Any], **options: Any) -> Any:
-    """`jax.jit` with `compiler_options()` and other `options` of its own; starts the backend."""
-    return jax.jit(function, compiler_options=compiler_options(), **options)
+def jit(function: Callable[..., Any], *, dtype: Any = jnp.float32, **options: Any) -> Any:
+    """`jax.jit` with `compiler_options(dtype)` and other `options`; starts the backend."""
+    return jax.jit(function, compiler_options=compiler_options(dtype), **options)
 
 
 def on_cpu() -> AbstractContextManager[Any]:

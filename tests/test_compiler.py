@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -24,9 +25,20 @@ def test_known_options_are_used_and_compile():
     assert compiler.jit(lambda x: 2 * x)(3.0) == 6.0
 
 
+def test_products_of_bfloat16_have_options_of_their_own():
+    options = compiler.compiler_options(jnp.bfloat16)
+    assert options in ({}, compiler.CPU_OPTIONS, compiler.CPU_BFLOAT16_OPTIONS)
+    double = compiler.jit(lambda x: 2 * x, dtype=jnp.bfloat16)
+    assert double(jnp.ones((), jnp.bfloat16)) == 2.0
+
+
 def test_unknown_options_are_dropped(monkeypatch):
-    monkeypatch.setattr(compiler, "CPU_OPTIONS", {"xla_no_such_option_at_all": ""})
-    assert compiler.compiler_options() == {}
+    unknown = {"xla_no_such_option_at_all": ""}
+    monkeypatch.setattr(compiler, "CPU_BFLOAT16_OPTIONS", unknown)
+    assert compiler.compiler_options(jnp.bfloat16) == compiler.compiler_options()
+    compiler.compiler_options.cache_clear()
+    monkeypatch.setattr(compiler, "CPU_OPTIONS", unknown)
+    assert compiler.compiler_options() == compiler.compiler_options(jnp.bfloat16) == {}
     assert compiler.jit(lambda x: 2 * x)(3.0) == 6.0
 
 

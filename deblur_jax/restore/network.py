@@ -54,7 +54,7 @@ class Network:
         self._frames = Frames(models.size_multiple(weights.config), cost=cost)
         params, self._forward = self._formulation(PRECISIONS[precision])
         self._params = jax.device_put(params, device)
-        self._program = jit(self._some)
+        self._program = jit(self._some, dtype=PRECISIONS[precision])
 
     def frame(self, height: int, width: int) -> tuple[int, int]:
         """Height and width of the array for a picture whose sides the network can take."""

@@ -315,13 +315,14 @@ def test_a_size_beyond_the_memory_is_no_traceback(
 def test_programs_get_the_compiler_options(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[object] = []
 
-    def jit(function: object, **options: object) -> object:
-        asked.append(function)
+    def jit(function: object, *, dtype: object, **options: object) -> object:
+        asked.append(dtype)
         return jax.jit(function, **options)
 
     monkeypatch.setattr(compiler, "jit", jit)
-    latency.compiled(make_network(SMALL), jnp.zeros((1, 16, 16, 3)), "float32")
-    assert len(asked) == 1
+    for precision in ("float32", "bfloat16"):
+        latency.compiled(make_network(SMALL), jnp.zeros((1, 16, 16, 3)), precision)
+    assert asked == [jnp.float32, jnp.bfloat16]
 
 
 def test_the_cache_on_disk_is_off_while_measuring() -> None:
