@@ -116,6 +116,7 @@ def get_config() -> ConfigDict:
     train.decay_start = 0.5  # share of the run before the linear decay (paper: 150 of 300 epochs)
     train.decay_every = 1  # steps between changes of the rate (authors' code: an epoch)
     train.warmup_steps = 0
+    train.optimizer = "adam"  # of the generator; or 'muon'
     train.adam_b1 = 0.5  # authors' code
     train.adam_b2 = 0.999
     train.weight_decay = 0.0

@@ -11,6 +11,7 @@ from deblur_jax.data import protocols
 from deblur_jax.data.sampling import AUGMENTATIONS
 from deblur_jax.errors import UsageError
 from deblur_jax.models import CriticConfig, GeneratorConfig, minimum_size, size_multiple, vgg
+from deblur_jax.training.optimizers import OPTIMIZERS
 from deblur_jax.training.schedule import SCHEDULES, learning_rate
 from deblur_jax.training.state import Recipe
 from deblur_jax.training.steps import CRITIC_BATCHES, CRITIC_DROPOUTS
@@ -45,6 +46,7 @@ def make_recipe(config: Any) -> Recipe:
     train, loss = config.train, config.loss
     _choice("train.precision", train.precision, tuple(PRECISIONS))
     _choice("train.schedule", train.schedule, SCHEDULES)
+    _choice("train.optimizer", train.optimizer, OPTIMIZERS)
     _choice("train.critic_data", train.critic_data, ("fresh", "same"))
     _choice("train.critic_batches", train.critic_batches, CRITIC_BATCHES)
     _choice("train.critic_dropout", train.critic_dropout, CRITIC_DROPOUTS)
@@ -109,6 +111,7 @@ def make_recipe(config: Any) -> Recipe:
         accumulate=train.accumulate,
         remat=train.remat,
         most_left_out=train.most_left_out,
+        optimizer=train.optimizer,
         adam_b1=train.adam_b1,
         adam_b2=train.adam_b2,
         weight_decay=train.weight_decay,

@@ -75,21 +75,34 @@ def last_planned(checkpoints: Checkpoints, like: TrainState) -> Saved | None:
 
 
 def check_workdir(workdir: Path, config: Any) -> None:
-    """Raises a UsageError where the workdir's run has another network than `config`."""
+    """Raises a UsageError where the workdir's run has another network or optimizer."""
     path = workdir / CONFIG
     if not path.exists():
         return
     try:
-        before = dict(json.loads(path.read_text())["model"])
+        before = json.loads(path.read_text())
+        check_config(before, config, str(workdir))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(
             f"cannot read {path}, which says what network the run has: {reason(error)}"
         ) from error
-    check_model(before, config, str(workdir))
 
 
-def check_model(before: dict[str, Any], config: Any, name: str) -> None:
-    """Raises a UsageError where `before`, a configuration's `model`, is another network's."""
+def check_config(before: dict[str, Any], config: Any, name: str) -> None:
+    """Raises a UsageError where a run with the configuration `before` cannot go on with `config`.
+
+    KeyError, TypeError or ValueError where `before` is no configuration.
+    """
+    _check_model(dict(before["model"]), config, name)
+    was, wanted = dict(before["train"]).get("optimizer", "adam"), config.train.optimizer
+    if was != wanted:
+        raise UsageError(
+            f"{name} was trained with train.optimizer = {was!r}, whose state {wanted!r} cannot go "
+            "on from: choose another --workdir or the same optimizer"
+        )
+
+
+def _check_model(before: dict[str, Any], config: Any, name: str) -> None:
     now = json.loads(json.dumps(config.model.to_dict()))
     # A run from before a field existed had what is now its default.
     usual = GeneratorConfig().to_dict()
@@ -110,7 +123,7 @@ def check_checkpoint(checkpoints: Checkpoints, step: int, config: Any) -> None:
     except UserError:
         return  # it is damaged: `newest` says so
     if "config" in meta:
-        check_model(meta["config"]["model"], config, f"checkpoint {step} of {checkpoints.path}")
+        check_config(meta["config"], config, f"checkpoint {step} of {checkpoints.path}")
 
 
 def next_sample(meta: dict[str, Any], data: TrainingSet, config: Any, feed: Feed, done: int) -> int:

@@ -5,10 +5,10 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import optax
 
 from deblur_jax import compiler
 from deblur_jax.models import CriticConfig, GeneratorConfig, critic, generator
+from deblur_jax.training import optimizers
 from deblur_jax.training.health import healthy
 
 
@@ -20,7 +20,7 @@ class TrainState(NamedTuple):
       generator, critic: parameters, float32; `critic` is {} where no adversarial loss is used.
       average: exponential moving average of the generator's parameters.
       batch_stats: moving averages of the generator's batch norms, {} without them.
-      generator_moments, critic_moments: Adam's.
+      generator_moments, critic_moments: what `optimizers` keep.
       health: counts of steps that were left out, see `health`.
     """
 
@@ -41,6 +41,7 @@ class Recipe(NamedTuple):
       generator, critic: shapes of the networks.
       learning_rate: step (int32 scalar) to rate, for both networks.
       critic_learning_rate: the same for the critic alone, or None.
+      optimizer: of the generator, `adam` or `muon`; the critic's is Adam.
       adam_b1, adam_b2: Adam's decays (DeblurGAN: 0.5 and 0.999).
       weight_decay: decoupled, on the generator (AdamW's; 0 in the paper).
       clip_norm: largest global norm of the generator's gradient; 0 for no limit.
@@ -70,6 +71,7 @@ class Recipe(NamedTuple):
     generator: GeneratorConfig
     critic: CriticConfig
     learning_rate: Callable[[jax.Array], jax.Array]
+    optimizer: str = "adam"
     adam_b1: float = 0.5
     adam_b2: float = 0.999
     weight_decay: float = 0.0
@@ -107,11 +109,6 @@ class Recipe(NamedTuple):
         return 1 + (self.critic_steps if self.adversarial and self.critic_data == "fresh" else 0)
 
 
-def moments(recipe: Recipe) -> optax.GradientTransformation:
-    """Adam without its rate, which the step applies itself, the same for both networks."""
-    return optax.scale_by_adam(b1=recipe.adam_b1, b2=recipe.adam_b2)
-
-
 def init_state(key: jax.Array, recipe: Recipe) -> TrainState:
     """The state before the first step, drawn from a typed PRNG key."""
     with compiler.on_cpu():
@@ -122,7 +119,6 @@ def _init_state(key: jax.Array, recipe: Recipe) -> TrainState:
     generator_key, critic_key = jax.random.split(key)
     generator_params = generator.init(generator_key, recipe.generator)
     critic_params = critic.init(critic_key, recipe.critic) if recipe.adversarial else {}
-    adam = moments(recipe)
     return TrainState(
         step=jnp.zeros((), jnp.int32),
         generator=generator_params,
@@ -130,7 +126,7 @@ def _init_state(key: jax.Array, recipe: Recipe) -> TrainState:
         # A copy: a donated buffer may not stand twice in the state.
         average=jax.tree.map(jnp.copy, generator_params) if recipe.average_decay else {},
         batch_stats=generator.init_stats(recipe.generator),
-        generator_moments=adam.init(generator_params),
-        critic_moments=adam.init(critic_params),
+        generator_moments=optimizers.generator(recipe).init(generator_params),
+        critic_moments=optimizers.critic(recipe).init(critic_params),
         health=healthy(),
     )

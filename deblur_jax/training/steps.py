@@ -12,8 +12,8 @@ import optax
 
 from deblur_jax import compiler, fast, losses
 from deblur_jax.models import critic, generator
-from deblur_jax.training import accumulation, guards, health, parallel
-from deblur_jax.training.state import Recipe, TrainState, moments
+from deblur_jax.training import accumulation, guards, health, optimizers, parallel
+from deblur_jax.training.state import Recipe, TrainState
 from deblur_jax.training.terms import generator_terms
 
 Batch = dict[str, jax.Array]  # blurred, sharp: float32[B, H, W, 3] in [-1, 1]; index: uint32[B]
@@ -121,7 +121,7 @@ def critic_step(
     )
     gradients, scalars = parallel.mean((gradients, scalars), axis)
     scalars["gradient_norm/critic"] = optax.global_norm(gradients)
-    updates, critic_moments = moments(recipe).update(gradients, state.critic_moments)
+    updates, critic_moments = optimizers.critic(recipe).update(gradients, state.critic_moments)
     rate = (recipe.critic_learning_rate or recipe.learning_rate)(state.step)
     params = jax.tree.map(lambda p, u: p - rate * u, state.critic, updates)
     scalars["parameter_norm/critic"] = optax.global_norm(params)
@@ -198,7 +198,9 @@ def generator_step(
     if recipe.clip_norm:
         shrink = jnp.minimum(1.0, recipe.clip_norm / (norm + 1e-12))
         gradients = jax.tree.map(lambda g: g * shrink, gradients)
-    updates, generator_moments = moments(recipe).update(gradients, state.generator_moments)
+    updates, generator_moments = optimizers.generator(recipe).update(
+        gradients, state.generator_moments, state.generator
+    )
     params = jax.tree.map(
         lambda p, u: p - rate * (u + recipe.weight_decay * p), state.generator, updates
     )

@@ -75,11 +75,13 @@ def test_a_run_leaves_what_it_should_and_has_nothing_to_do_twice(
     assert lines(workdir) == records
 
 
-@pytest.mark.parametrize("placement", ["device", "host"])
+@pytest.mark.parametrize(
+    ("placement", "optimizer"), [("device", "adam"), ("host", "adam"), ("device", "muon")]
+)
 def test_interrupted_and_resumed_ends_in_the_same_bits(
-    pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, placement: str
+    pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, placement: str, optimizer: str
 ) -> None:
-    config = tiny_config(pairs)
+    config = tiny_config(pairs, optimizer=optimizer)
     config.data.placement = placement
     assert loop.train(config, tmp_path / "through") == 0
 
@@ -138,6 +140,9 @@ def test_another_network_in_the_workdir_is_refused_by_field(pairs: Path, tmp_pat
     config.model.width, config.train.steps = 6, 2
     with pytest.raises(UsageError, match=r"model\.width = 4, not 6"):
         loop.train(config, tmp_path / "run")
+    config.model.width, config.train.optimizer = 4, "muon"
+    with pytest.raises(UsageError, match=r"train\.optimizer = 'adam', whose state 'muon'"):
+        loop.train(config, tmp_path / "run")
     assert (tmp_path / "run" / "config.json").read_text() == before
 
 
@@ -157,6 +162,7 @@ def test_another_network_in_the_workdir_is_refused_by_field(pairs: Path, tmp_pat
         ({"train.batch_size": 0}, "train.batch_size is 0"),
         ({"train.batch_size": 3}, "8 devices cannot share"),
         ({"train.precision": "float8"}, "train.precision is 'float8'"),
+        ({"train.optimizer": "sgd"}, "train.optimizer is 'sgd'"),
         ({"loss.pixel": "ssim"}, "loss.pixel is 'ssim'"),
         ({"model.norm": "layer"}, "model.norm is 'layer'"),
         ({"loss.perceptual_weight": 1.0, "loss.vgg_source": "torchvision"}, "loss.vgg_weights"),
