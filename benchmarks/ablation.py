@@ -81,6 +81,7 @@ VARIANTS = {
     "charbonnier": Variant("loss", ("--config.loss.pixel=charbonnier",)),
     "mse": Variant("loss", ("--config.loss.pixel=mse",)),
     "perceptual": Variant("loss", ("--config.loss.perceptual_weight=1e-5",)),
+    "muon": Variant("optimizer", ("--config.train.optimizer=muon",)),
     "no_average": Variant("average", ("--config.train.average_decay=0",)),
     "longer_average": Variant("average", ("--config.train.average_decay=0.9995",)),
     "clip": Variant("limit", ("--config.train.clip_norm=0.5", "--config.train.adam_b2=0.999")),
