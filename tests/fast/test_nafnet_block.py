@@ -73,8 +73,9 @@ def test_bfloat16_rounds_products_alone(rng) -> None:
     assert far > 1e-3
 
 
+@pytest.mark.parametrize("remat", [False, True])
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
-def test_a_network_trains_with_it(dtype, rng, monkeypatch) -> None:
+def test_a_network_trains_with_it(dtype, remat, rng, monkeypatch) -> None:
     config = GeneratorConfig(
         generator="nafnet", norm="none", width=4, blocks=2, outer_blocks=(1, 1), dropout=0.0
     )
@@ -82,7 +83,7 @@ def test_a_network_trains_with_it(dtype, rng, monkeypatch) -> None:
     params = jax.tree.map(lambda s: rng.normal(0, 0.3, s.shape).astype(np.float32), shapes)
     x, change = rng.normal(0, 0.3, (2, 2, 24, 16, 3)).astype(np.float32)
     monkeypatch.setattr(jax, "default_backend", lambda: "cpu")
-    quick, plain = fast.choose_operations(), PLAIN
+    quick, plain = fast.choose_operations()._replace(remat=remat), PLAIN
     assert quick.nafnet_block is nafnet_block.block
 
     def gradients(operations, dtype):
