@@ -30,6 +30,7 @@ CONFIG = "configs/fast.py"
 # Small enough for two cores; all else in `base` is `best` with the network of `fast`.
 COMMON = (
     "--config.loss.pixel=psnr",
+    "--config.train.optimizer=adam",
     "--config.train.steps=2000",
     "--config.train.warmup_steps=200",
     "--config.train.batch_size=8",
