@@ -226,6 +226,20 @@ def one_slice_of_all(batch: dict) -> dict:
     return jax.tree.map(lambda x: x[:1], batch)
 
 
+def on_one_and_on_eight_devices(
+    mapped: str, recipe: Recipe, state: TrainState, batch: dict, *, rtol: float, atol: float
+) -> tuple[TrainState, TrainState]:
+    """The states after a step of both, whose scalars are the same."""
+    one, scalars = jitted(steps.train_step, recipe)(state, batch)
+    split = jax.tree.map(lambda x: np.stack(np.split(x, 8, axis=1)), batch)
+    step = partial(steps.train_step, recipe=recipe, axis=parallel.AXIS)
+    wrap = parallel.pmap_step if mapped == "pmap" else parallel.shard_map_step
+    eight, mapped_scalars = wrap(step, (None, 0))(jax.tree.map(jnp.copy, state), split)
+    for name, value in scalars.items():
+        np.testing.assert_allclose(mapped_scalars[name], value, rtol=rtol, atol=atol, err_msg=name)
+    return one, eight
+
+
 @pytest.mark.parametrize(
     ("mapped", "critic_data"), [("pmap", "fresh"), ("shard_map", "fresh"), ("shard_map", "same")]
 )
@@ -240,13 +254,7 @@ def test_eight_devices_do_what_one_does(mapped: str, critic_data: str) -> None:
         critic_steps=1,
     )
     state, batch = init_state(jax.random.key(0), recipe), make_batch(recipe.slices)
-    one, scalars = jitted(steps.train_step, recipe)(state, batch)
-    split = jax.tree.map(lambda x: np.stack(np.split(x, 8, axis=1)), batch)
-    step = partial(steps.train_step, recipe=recipe, axis=parallel.AXIS)
-    wrap = parallel.pmap_step if mapped == "pmap" else parallel.shard_map_step
-    eight, mapped_scalars = wrap(step, (None, 0))(jax.tree.map(jnp.copy, state), split)
-    for name, value in scalars.items():
-        np.testing.assert_allclose(mapped_scalars[name], value, rtol=1e-5, atol=1e-7, err_msg=name)
+    one, eight = on_one_and_on_eight_devices(mapped, recipe, state, batch, rtol=1e-5, atol=1e-7)
     # After one step Adam's first moment is (1 - b1) times the gradient.
     for moments in ("generator_moments", "critic_moments"):
         mu_one, mu_eight = getattr(one, moments).mu, getattr(eight, moments).mu
@@ -309,11 +317,5 @@ def test_eight_devices_train_nafnet_as_one_does(mapped: str) -> None:
     state, batch = init_state(jax.random.key(0), recipe), make_batch(1)
     # What a drawn network lacks, and gradients with it: its last layers are zero.
     state = state._replace(generator=jax.tree.map(lambda x: x + 0.1, state.generator))
-    one, scalars = jitted(steps.train_step, recipe)(state, batch)
-    split = jax.tree.map(lambda x: np.stack(np.split(x, 8, axis=1)), batch)
-    step = partial(steps.train_step, recipe=recipe, axis=parallel.AXIS)
-    wrap = parallel.pmap_step if mapped == "pmap" else parallel.shard_map_step
-    eight, mapped_scalars = wrap(step, (None, 0))(jax.tree.map(jnp.copy, state), split)
-    for name, value in scalars.items():
-        np.testing.assert_allclose(mapped_scalars[name], value, rtol=1e-4, atol=1e-6, err_msg=name)
+    one, eight = on_one_and_on_eight_devices(mapped, recipe, state, batch, rtol=1e-4, atol=1e-6)
     assert_trees_close(one.generator_moments.mu, eight.generator_moments.mu, 1e-4, 1e-6)
