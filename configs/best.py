@@ -75,7 +75,7 @@ def get_config() -> ConfigDict:
     train.learning_rate = 1e-3
     train.schedule = "cosine"
     train.warmup_steps = 500
-    # Twice the gain in as many steps, by the ablation in docs/recipe.md.
+    # Nearly twice the gain in as many steps, by the ablation in docs/recipe.md.
     train.optimizer = "muon"
     train.adam_b1 = 0.9
     # NAFNet's code: with so small a limit every step has a gradient of one length.
