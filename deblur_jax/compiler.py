@@ -14,8 +14,8 @@ import jax.numpy as jnp
 # XLA:CPU hands unpadded convolutions to YNNPACK, which takes 3 to 7 times as long for them as its
 # own code (measured with jax 0.10.2 on Zen 3); an empty list of fusions keeps it out.
 CPU_OPTIONS = {"xla_cpu_experimental_ynn_fusion_type": ""}
-# Its products of bfloat16 are up to twice as fast as XLA's; in float32 they are a tenth slower, for the
-# paper's network (docs/performance.md).
+# Its products of bfloat16 are up to twice as fast as XLA's; in float32 they are a tenth slower, for
+# the paper's network (docs/performance.md).
 CPU_BFLOAT16_OPTIONS = {
     "xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT"
 }
