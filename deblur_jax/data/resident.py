@@ -90,7 +90,6 @@ def _drawn_once(plan: sampling.Plan) -> sampling.Plan:
     87 ms for a crop of 128x128 pixels where four take 0.1 (jax 0.10.2, two cores of Zen 5,
     2026-11-27). What enters a loop is computed before it.
     """
-
     never = plan.top[0] < 0
     change = functools.partial(jax.tree.map, jnp.invert)
     return jax.lax.while_loop(lambda carried: carried[0], change, (never, plan))[1]

@@ -36,7 +36,10 @@ class Extent(NamedTuple):
     def operations(self, base: Operations) -> Operations:
         """`base` with what depends on where the pictures end."""
         return base._replace(
-            instance_norm=self.instance_norm, reflect_pad=self.reflect_pad, clear=self.clear
+            instance_norm=self.instance_norm,
+            reflect_pad=self.reflect_pad,
+            clear=self.clear,
+            nafnet_block=None,  # it clears nothing
         )
 
     def mask(self, x: jax.Array) -> jax.Array:
