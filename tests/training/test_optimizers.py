@@ -67,6 +67,42 @@ def test_muon_evens_out_every_matrix_and_leaves_the_rest_to_adam(network, rng) -
     assert seen >= 8
 
 
+@pytest.mark.parametrize("shape", [(2304, 256), (48, 64), (3, 40, 24), (5, 5), (7, 1)])
+def test_an_orthogonal_matrix_is_the_polynomial_of_the_singular_values(shape, rng) -> None:
+    # Singular values over five decades: what is small must neither be lost nor blow up.
+    u, _, vt = np.linalg.svd(rng.normal(size=shape), full_matrices=False)
+    values = np.logspace(0, -5, u.shape[-1])
+    before = (u * values) @ vt
+    s = values / np.sqrt(np.sum(values**2))
+    for _ in range(5):
+        s = 3.4445 * s - 4.775 * s**3 + 2.0315 * s**5
+    after = jax.jit(optimizers.orthogonal)(before.astype(np.float32))
+    np.testing.assert_allclose(after, (u * s) @ vt, atol=2e-3 * np.abs((u * s) @ vt).max())
+
+
+def test_muon_steps_as_optax_own_muon_does(rng) -> None:
+    params = {"kernel": jnp.zeros((3, 3, 16, 8)), "bias": jnp.zeros((8,))}
+    own = optimizers.generator(recipe("resnet", "muon"))
+    dimensions = {
+        "kernel": optax.contrib.MuonDimensionNumbers((0, 1, 2), (3,)),
+        "bias": None,
+    }
+    theirs = optax.contrib.muon(
+        -1.0, adam_b1=0.9, consistent_rms=0.2, muon_weight_dimension_numbers=dimensions
+    )
+    states = own.init(params), theirs.init(params)
+    for _ in range(60):
+        gradients = jax.tree.map(lambda p: rng.normal(0, 1e-3, p.shape).astype(np.float32), params)
+        ours, first = own.update(gradients, states[0], params)
+        optax_s, second = theirs.update(gradients, states[1], params)
+        states = first, second
+    # Optax divides the momentum by what it lacks of a full one; after 60 steps that is a twentieth.
+    np.testing.assert_allclose(ours["bias"], optax_s["bias"], rtol=1e-4)
+    a, b = np.ravel(ours["kernel"]), np.ravel(optax_s["kernel"])
+    assert a @ b / np.linalg.norm(a) / np.linalg.norm(b) > 0.999
+    np.testing.assert_allclose(np.linalg.norm(a), np.linalg.norm(b), rtol=0.01)
+
+
 def test_adam_is_optax_own(rng) -> None:
     gradients, updates = first_update("nafnet", "adam", rng)
     adam = optax.scale_by_adam(b1=0.9, b2=0.999)
