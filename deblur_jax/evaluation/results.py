@@ -191,6 +191,7 @@ def summary(results: dict[str, Any]) -> str:
                 for side in SIDES
             ]
         ),
+        *_extremes(results["per_image"]),
         f"seconds a picture: median {seconds['median']:.3f}, p90 {seconds['p90']:.3f}, "
         f"first with compilation {seconds['first_with_compilation']:.2f}",
     ]
@@ -202,6 +203,35 @@ def summary(results: dict[str, Any]) -> str:
         lines.append(f"{len(failed)} could not be scored and are in no mean:")
         lines += [f"  {each['reason']}" for each in failed]
     return "\n".join(lines)
+
+
+def _extremes(entries: Sequence[dict[str, Any]]) -> list[str]:
+    """The pictures that a mean hides: least and most gained, colours moved furthest, most grid."""
+    lines = []
+    gains = [
+        (entry["restored"]["psnr"] - entry["blurred"]["psnr"], entry["name"])
+        for entry in entries
+        if None not in (entry["restored"]["psnr"], entry["blurred"]["psnr"])
+    ]
+    if len(gains) > 1:
+        (least, worst), (most, best) = min(gains), max(gains)
+        lines.append(f"PSNR gained: from {least:+.2f} dB ({worst}) to {most:+.2f} dB ({best})")
+    artefacts = [(entry.get("artefacts") or {}, entry["name"]) for entry in entries]
+    shifts = [
+        (abs(found[key]), found[key], key.removeprefix("shift_"), name)
+        for found, name in artefacts
+        for key in ARTEFACT_KEYS
+        if key.startswith("shift_") and found.get(key) is not None
+    ]
+    if shifts:
+        _, shift, colour, name = max(shifts)
+        lines.append(
+            f"largest shift of a channel's mean: {shift:+.2f} grey levels, {colour} ({name})"
+        )
+    grids = [(found["grid"], name) for found, name in artefacts if found.get("grid") is not None]
+    if grids:
+        lines.append("most of a grid: {:.1f} dB ({})".format(*max(grids)))
+    return lines
 
 
 def _pairs(count: int) -> str:

@@ -347,3 +347,24 @@ def test_tables(folder: Path) -> None:
     text = results.summary(found)
     assert "fake on three: 3 pairs, protocol full, cpu: " in text
     assert f"{found['restored']['cw_ssim_1d']:.4f}" in text
+    assert re.search(r"PSNR gained: from \+\d+\.\d\d dB \(\S+\) to \+\d+\.\d\d dB", text)
+
+
+def test_the_summary_names_the_pictures_that_a_mean_hides(folder: Path) -> None:
+    found = score(folder, FakeRestorer(shifted_back))
+    kept = found["per_image"]
+    given = [(1.0, 0, 0.1), (-0.5, 0.4, 0), (0.25, 0, -0.7)]
+    for entry, (gain, red, blue) in zip(kept, given, strict=True):
+        entry["blurred"]["psnr"], entry["restored"]["psnr"] = 20.0, 20.0 + gain
+        entry["artefacts"] |= {"shift_red": red, "shift_green": 0, "shift_blue": blue, "grid": red}
+    first, second, third = (entry["name"] for entry in kept)
+    text = results.summary(found)
+    assert f"PSNR gained: from -0.50 dB ({second}) to +1.00 dB ({first})\n" in text
+    assert f"largest shift of a channel's mean: -0.70 grey levels, blue ({third})\n" in text
+    assert f"most of a grid: 0.4 dB ({second})\n" in text
+    # An infinite PSNR, no sharp twin, a picture too small for a grid: nothing is said of them.
+    for entry in kept:
+        entry["restored"]["psnr"] = None
+        entry["artefacts"] = dict.fromkeys(entry["artefacts"])
+    text = results.summary(found)
+    assert "gained" not in text and "shift" not in text and "grid" not in text
