@@ -4,11 +4,13 @@ Each equals its plain counterpart in `models.layers` but for rounding.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
+from deblur_jax.fast.bordered import Bordered, Change, among_zeros, whole
 from deblur_jax.fast.convolution import DIMENSIONS
 from deblur_jax.fast.sums import GROUP
 from deblur_jax.models.extent import Extent
@@ -103,7 +105,32 @@ def convolve_from_few(x: jax.Array, kernel: jax.Array) -> jax.Array:
     return convolve(x, wide).reshape(batch, -1, 2 * pairs, features)[:, :, :columns]
 
 
-def double(x: jax.Array, kernel: jax.Array, kind: str) -> jax.Array:
+def halve(x: Bordered, kernel: jax.Array) -> jax.Array:
+    """A convolution of stride 2 without padding, of what is made strip by strip.
+
+    Args:
+      x: `[B, H, W, I]`.
+      kernel: `[h, w, I, O]`.
+
+    Returns:
+      `[B, (H - h) // 2 + 1, (W - w) // 2 + 1, O]`.
+    """
+    side, height = kernel.shape[0], (x.shape[1] - kernel.shape[0]) // 2 + 1
+
+    def part(top: Any, rows: int) -> jax.Array:
+        return convolve(x.strip(2 * top, 2 * (rows - 1) + side), kernel, 2)
+
+    # Two rows are read for one, and the convolution has a copy of them.
+    return _in_strips(part, x.x, height, 4 * x.shape[2] * x.shape[3])
+
+
+def double(
+    x: jax.Array,
+    kernel: jax.Array,
+    kind: str,
+    change: Change | None = None,
+    extent: Extent | None = None,
+) -> jax.Array:
     """A transposed 3x3 convolution of stride 2: each pixel's products first, then sums of these.
 
     No product is with one of the zeros between pixels, or with more taps than reach a result.
@@ -112,6 +139,8 @@ def double(x: jax.Array, kernel: jax.Array, kind: str) -> jax.Array:
       x: `[B, H, W, I]`.
       kernel: `[3, 3, I, O]`, as `lax.conv_general_dilated` takes it with an input dilation of 2.
       kind: `transpose` or `transpose_same`, see `GeneratorConfig.upsample`.
+      change: of pixels, each by itself, beforehand.
+      extent: beyond it are zeros.
 
     Returns:
       `[B, 2 H, 2 W, O]`.
@@ -119,12 +148,11 @@ def double(x: jax.Array, kernel: jax.Array, kind: str) -> jax.Array:
     batch, height, width, channels = x.shape
     features, taps = kernel.shape[3], _TAPS[kind]
     before, after = (1, 0) if kind == "transpose_same" else (0, 1)
-    around = jnp.pad(x, ((0, 0), (before, after), (before, after), (0, 0)))
+    around = among_zeros(x, before, after, change, extent)
     matrix = kernel.transpose(2, 0, 1, 3).reshape(channels, -1)
 
-    def part(seen: jax.Array) -> jax.Array:
-        rows = seen.shape[1] - 1
-        products = _product(seen, matrix)
+    def part(top: Any, rows: int) -> jax.Array:
+        products = _product(around.strip(top, rows + 1), matrix)
 
         def tap(i: int, j: int, down: int, across: int) -> jax.Array:
             own = products[:, before + down :, before + across :]
@@ -138,17 +166,17 @@ def double(x: jax.Array, kernel: jax.Array, kind: str) -> jax.Array:
         y = jnp.stack([both_columns(down) for down in taps], 2)
         return y.reshape(batch, 2 * rows, 2 * width, features)
 
-    return _in_strips(part, lax.optimization_barrier(around), height, matrix.shape[1], 2)
+    return _in_strips(part, x, height, x.shape[2] * matrix.shape[1], times=2)
 
 
-def convolve_to_few(x: jax.Array, kernel: jax.Array) -> jax.Array:
+def convolve_to_few(x: jax.Array | Bordered, kernel: jax.Array) -> jax.Array:
     """A convolution without padding to few channels: each pixel's products first, then their sums.
 
     A product with a matrix of so few columns as there are channels leaves most of a vector unused;
     with all taps at once it has many.
 
     Args:
-      x: `[B, H, W, I]`.
+      x: `[B, H, W, I]`, or what makes that strip by strip.
       kernel: `[h, w, I, O]`.
 
     Returns:
@@ -157,16 +185,17 @@ def convolve_to_few(x: jax.Array, kernel: jax.Array) -> jax.Array:
     height, width, channels, features = kernel.shape
     columns = x.shape[2] - width + 1
     matrix, row = kernel.transpose(2, 0, 1, 3).reshape(channels, -1), width * features
+    around = x if isinstance(x, Bordered) else whole(x)
 
-    def part(seen: jax.Array) -> jax.Array:
-        rows = seen.shape[1] - height + 1
-        products = _product(seen, matrix)
+    def part(top: Any, rows: int) -> jax.Array:
+        products = _product(around.lines(top, rows + height - 1), matrix)
         y = sum((products[:, i : i + rows, :, i * row :][..., :row] for i in range(height)), 0.0)
-        y = lax.optimization_barrier(y)
+        # The border to the sides is that of the sums, which are a third as many numbers.
+        y = around.across(lax.optimization_barrier(y))
         own = [y[:, :, j : j + columns, j * features :][..., :features] for j in range(width)]
         return sum(own[1:], own[0])
 
-    return _in_strips(part, x, x.shape[1] - height + 1, matrix.shape[1], 1)
+    return _in_strips(part, around.x, x.shape[1] - height + 1, x.shape[2] * matrix.shape[1])
 
 
 def _product(x: jax.Array, matrix: jax.Array) -> jax.Array:
@@ -175,28 +204,31 @@ def _product(x: jax.Array, matrix: jax.Array) -> jax.Array:
 
 
 def _in_strips(
-    part: Callable[[jax.Array], jax.Array], x: jax.Array, height: int, numbers: int, times: int
+    part: Callable[[Any, int], jax.Array],
+    x: jax.Array,
+    height: int,
+    numbers: int,
+    *,
+    times: int = 1,
 ) -> jax.Array:
-    """`part` of strips of rows whose products stay in the cache.
+    """`part` of strips of rows, so that what it needs for one stays in the cache.
 
     Args:
-      part: maps so many rows of `x` as it sees beyond the results, and n more, to `times` n rows.
-      x: `[B, H, W, I]`.
-      height: n of the whole of `x`.
-      numbers: products that `part` has for each pixel.
-      times: rows of the result for one of `x`.
+      part: maps the first of n rows, which may be traced, and n to `times` n rows of the result.
+      x: `[B, H, W, I]`, what it reads.
+      height: n of the whole.
+      numbers: that it makes on the way for each row of a picture.
+      times: rows of the result for one of n.
     """
-    rows = max(1, CACHED // (x.shape[0] * x.shape[2] * numbers))
+    rows = max(1, CACHED // (x.shape[0] * numbers))
     if rows >= height:
-        return part(x)
-    seen = x.shape[1] - height + rows
+        return part(0, height)
 
     def body(i: jax.Array, y: jax.Array) -> jax.Array:
         top = jnp.minimum(i * rows, height - rows)  # the last strip may overlap the one before
-        own = part(lax.dynamic_slice_in_dim(x, top, seen, axis=1))
-        return lax.dynamic_update_slice_in_dim(y, own, times * top, axis=1)
+        return lax.dynamic_update_slice_in_dim(y, part(top, rows), times * top, axis=1)
 
-    result = jax.eval_shape(part, jax.ShapeDtypeStruct((x.shape[0], seen, *x.shape[2:]), x.dtype))
+    result = jax.eval_shape(lambda: part(0, rows))
     # Every number is replaced. Of zeros XLA would make a constant and keep it from the start on.
     filled = jnp.broadcast_to(x[0, 0, 0, 0], (x.shape[0], times * height, *result.shape[2:]))
     return lax.fori_loop(0, -(-height // rows), body, filled)

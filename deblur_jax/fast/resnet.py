@@ -1,10 +1,11 @@
 """DeblurGAN's generator for restoring on a CPU: `models.resnet`, with dropout off, made quick.
 
 Parameters are prepared once; the residual blocks are one loop, which compiles once for all of
-them; barriers keep XLA from computing a norm again for each of the windows that see it. A bias in
-front of an instance norm is left out, as the norm takes it away.
+them; a layer applies the norm and the activation behind the one before it strip by strip, as it
+reads (`bordered`). A bias in front of an instance norm is left out, as the norm takes it away.
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -14,11 +15,12 @@ import numpy as np
 from jax import lax
 
 from deblur_jax.fast import winograd
+from deblur_jax.fast.bordered import Bordered, Change, among_zeros, reflected
 from deblur_jax.fast.layers import (
-    convolve,
     convolve_from_few,
     convolve_to_few,
     double,
+    halve,
     instance_scale,
 )
 from deblur_jax.models.config import GeneratorConfig
@@ -27,9 +29,7 @@ from deblur_jax.models.layers import depth_to_space, reflect_pad
 
 _TRANSPOSED = ("transpose", "transpose_same")
 Affine = tuple[Any, Any]  # scale and shift of each channel, float32[C]
-Reflect = Callable[[jax.Array, int], jax.Array]
-Clear = Callable[[jax.Array], jax.Array]
-Upsampling = Callable[[jax.Array, dict[str, Any], Reflect, Clear], jax.Array]
+Upsampling = Callable[[jax.Array, dict[str, Any], Change | None, Extent | None], jax.Array]
 
 
 def prepare(params: Any, config: GeneratorConfig, batch_stats: Any = None) -> dict[str, Any]:
@@ -83,8 +83,12 @@ def prepare(params: Any, config: GeneratorConfig, batch_stats: Any = None) -> di
     blocks = [
         {part: block_layer(f"block_{i}_{part}") for part in parts} for i in range(config.blocks)
     ]
-    if blocks:
-        prepared["blocks"] = jax.tree.map(lambda *leaves: np.stack(leaves), *blocks)
+    for part in parts:
+        # Parts of one allocation: the heap would keep so many of some megabytes once they are free.
+        together: Any = np.stack([block[part]["kernel"] for block in blocks]) if blocks else []
+        for block, kernel in zip(blocks, together, strict=True):
+            block[part]["kernel"] = kernel
+    prepared["blocks"] = blocks
     prepared |= {f"up_{i}": up_layer(f"up_{i}") for i in (0, 1)}
     return prepared | {"tail": jax.tree.map(np.asarray, dict(params["tail"]))}
 
@@ -98,59 +102,81 @@ def apply(
     given, the pictures fill only that part of `x`.
     """
     bar = lax.optimization_barrier
-    reflect = extent.reflect_pad if extent else reflect_pad
-    clear = extent.clear if extent else lambda y: y
+    reflect = functools.partial(reflected, extent=extent)
 
-    def norm(y: jax.Array, affine: Affine | None) -> jax.Array:
+    def norm(y: jax.Array, affine: Affine | None) -> Change:
+        """Of what the layer has computed, `y`: for the next one to apply where it reads."""
         scale, shift = affine or instance_scale(y, config.norm_epsilon, extent)
-        return y * scale + shift
+        return lambda seen: seen * scale + shift
 
-    def norm_relu(y: jax.Array, affine: Affine | None) -> jax.Array:
-        return jax.nn.relu(norm(y, affine))
+    def norm_relu(y: jax.Array, affine: Affine | None) -> Change:
+        normal = norm(y, affine)
+        return lambda seen: jax.nn.relu(normal(seen))
 
-    def block(y: jax.Array, own: dict[str, Any]) -> tuple[jax.Array, None]:
-        z = bar(winograd.convolve(bar(reflect(y, 1)), own["a"]["kernel"]))
-        z = norm_relu(z, own["a"]["affine"])
-        if "b" in own:
-            z = bar(winograd.convolve(bar(reflect(z, 1)), own["b"]["kernel"]))
-            z = norm(z, own["b"]["affine"])
-        return bar(y + z), None
+    blocks = prepared["blocks"]
 
-    pad = (1, 1) if config.downsample == "symmetric" else (0, 1)
+    def inner(x: Bordered, i: jax.Array, part: str) -> tuple[jax.Array, Affine | None]:
+        """A convolution of block i, and the scale and shift that are to follow, if known."""
+        layers = [own[part] for own in blocks]
+        z = bar(winograd.convolve(x, [layer["kernel"] for layer in layers], which=i))
+        if config.norm == "instance":
+            return z, None
+        scale, shift = (
+            jnp.stack(each)[i] for each in zip(*(layer["affine"] for layer in layers), strict=True)
+        )
+        return z, (scale, shift)
+
+    def block(y: jax.Array, i: jax.Array) -> tuple[jax.Array, None]:
+        z, affine = inner(reflect(y, 1), i, "a")
+        if config.block_convolutions == 1:
+            return bar(y + norm_relu(z, affine)(z)), None
+        z, affine = inner(reflect(z, 1, norm_relu(z, affine)), i, "b")
+        return bar(y + norm(z, affine)(z)), None
+
+    zeros = (1, 1) if config.downsample == "symmetric" else (0, 1)
     own = prepared["head"]
-    y = bar(convolve_from_few(bar(reflect(x, 3)), own["kernel"]))
-    y = bar(norm_relu(y, own["affine"]))
+    around = extent.reflect_pad(x, 3) if extent else reflect_pad(x, 3)
+    y = bar(convolve_from_few(bar(around), own["kernel"]))
+    behind = norm_relu(y, own["affine"])
     for i in (0, 1):
         own = prepared[f"down_{i}"]
-        y = bar(norm_relu(bar(convolve(clear(y), own["kernel"], 2, pad)), own["affine"]))
+        y = bar(halve(among_zeros(y, *zeros, behind, extent), own["kernel"]))
+        behind = norm_relu(y, own["affine"])
+    change: Change | None = behind
+    if config.blocks:  # each adds to what it reads, which is wanted whole
+        y, change = lax.scan(block, bar(behind(y)), jnp.arange(config.blocks))[0], None
     up = _UPSAMPLINGS[config.upsample]
-    if config.blocks:
-        y, _ = lax.scan(block, y, prepared["blocks"])
     for i in (0, 1):
         own = prepared[f"up_{i}"]
-        y = bar(norm_relu(bar(up(y, own, reflect, clear)), own["affine"]))
-    y = convolve_to_few(bar(reflect(y, 3)), prepared["tail"]["kernel"])
+        y = bar(up(y, own, change, extent))
+        change = norm_relu(y, own["affine"])
+    y = convolve_to_few(reflect(y, 3, change), prepared["tail"]["kernel"])
     return y + prepared["tail"]["bias"]
 
 
 def _transposed(kind: str) -> Upsampling:
-    return lambda y, own, _reflect, clear: double(clear(y), own["kernel"], kind)
+    return lambda y, own, change, extent: double(y, own["kernel"], kind, change, extent)
 
 
-def _pixel_shuffle(y: jax.Array, own: dict[str, Any], reflect: Reflect, _clear: Clear) -> jax.Array:
-    y = winograd.convolve(lax.optimization_barrier(reflect(y, 1)), own["kernel"])
+def _pixel_shuffle(
+    y: jax.Array, own: dict[str, Any], change: Change | None, extent: Extent | None
+) -> jax.Array:
+    y = winograd.convolve(reflected(y, 1, change, extent), own["kernel"])
     return depth_to_space(y + own["bias"], 2)
 
 
-def _resized(y: jax.Array, own: dict[str, Any], reflect: Reflect, _clear: Clear) -> jax.Array:
+def _resized(
+    y: jax.Array, own: dict[str, Any], change: Change | None, extent: Extent | None
+) -> jax.Array:
     y = jnp.repeat(jnp.repeat(y, 2, axis=1), 2, axis=2)
-    return winograd.convolve(lax.optimization_barrier(reflect(y, 1)), own["kernel"])
+    return winograd.convolve(reflected(y, 1, change, extent), own["kernel"])
 
 
-def _resized_same(y: jax.Array, own: dict[str, Any], _reflect: Reflect, clear: Clear) -> jax.Array:
-    y = clear(jnp.repeat(jnp.repeat(y, 2, axis=1), 2, axis=2))
-    padded = jnp.pad(y, ((0, 0), (1, 1), (1, 1), (0, 0)))
-    return winograd.convolve(lax.optimization_barrier(padded), own["kernel"])
+def _resized_same(
+    y: jax.Array, own: dict[str, Any], change: Change | None, extent: Extent | None
+) -> jax.Array:
+    y = jnp.repeat(jnp.repeat(y, 2, axis=1), 2, axis=2)
+    return winograd.convolve(among_zeros(y, 1, 1, change, extent), own["kernel"])
 
 
 _UPSAMPLINGS: dict[str, Upsampling] = {

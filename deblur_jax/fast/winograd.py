@@ -13,11 +13,16 @@ transform and no array. The kernel's is the exact transpose: products of the win
 with those of the result's tiles, summed over tiles, 36 where taps take 144.
 """
 
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from deblur_jax.fast.bordered import Bordered
 from deblur_jax.fast.mapped import on_the_same_axes
 
 TILE = 4  # results a side
@@ -137,13 +142,20 @@ def _transformed(kernel: jax.Array, transform: np.ndarray) -> jax.Array:
 
 
 def convolve(
-    x: jax.Array, transformed: jax.Array, *, kernel_side: int = 1, strip: int | None = None
+    x: jax.Array | Bordered,
+    transformed: jax.Array | Sequence[jax.Array],
+    *,
+    which: jax.Array | None = None,
+    kernel_side: int = 1,
+    strip: int | None = None,
 ) -> jax.Array:
     """The 3x3 convolution of stride 1 without padding.
 
     Args:
-      x: float32[B, H, W, I], H and W at least 3.
-      transformed: float32[36, I, O], from `transform_kernel`.
+      x: float32[B, H, W, I], H and W at least 3, or what makes that strip by strip.
+      transformed: float32[36, I, O], from `transform_kernel`, or several.
+      which: int32[], traced: of several, the one to be taken. It is read where it lies, which a
+        part of a larger array would not be: XLA would copy it first.
       kernel_side: the axis of `transformed` that belongs to the channels of `x`; with 2 it is
         [36, O, I].
       strip: tiles that are worked on at once; None is `STRIP`.
@@ -152,24 +164,39 @@ def convolve(
       float32[B, H - 2, W - 2, O].
     """
     batch, height, width, _ = x.shape
+    kernels: Any = [transformed] if which is None else transformed
+    features = kernels[0].shape[3 - kernel_side]
+    ways = [functools.partial(_products, own, kernel_side) for own in kernels]
+
+    def multiply(data: jax.Array) -> jax.Array:
+        return ways[0](data) if which is None else lax.switch(which, ways, data)
+
     rows, columns, strips = _strips(batch, height - 2, width - 2, strip or STRIP)
-    x = _filled(x, strips * rows * TILE + 2, columns * TILE + 2)
+    lines = rows * TILE + 2  # that a strip sees
+    size = ((strips - 1) * rows * TILE + lines, columns * TILE + 2)
+    if isinstance(x, Bordered):
+        x = x.filled(*size)
+        picture, seen = x.x, x.strip
+    else:
+        picture = filled_up = _filled(x, *size)
+
+        def seen(top: Any, count: int) -> jax.Array:
+            return lax.dynamic_slice_in_dim(filled_up, top, count, axis=1)
+
     if strips == 1:
-        y = _strip(x, transformed, rows, columns, kernel_side)
+        y = _strip(seen(0, lines), multiply, rows, columns)
         return y[:, : height - 2, : width - 2]
 
     def body(i: jax.Array, y: jax.Array) -> jax.Array:
         top = i * (rows * TILE)
-        own = lax.dynamic_slice_in_dim(x, top, rows * TILE + 2, axis=1)
-        part = _strip(own, transformed, rows, columns, kernel_side)
+        part = _strip(seen(top, lines), multiply, rows, columns)
         return lax.dynamic_update_slice_in_dim(y, part, top, axis=1)
 
-    features = transformed.shape[3 - kernel_side]
     # Every number is replaced. Of zeros XLA would make a constant and keep it from the start on.
     filled = jnp.broadcast_to(
-        x[0, 0, 0, 0], (batch, strips * rows * TILE, columns * TILE, features)
+        picture[0, 0, 0, 0], (batch, strips * rows * TILE, columns * TILE, features)
     )
-    filled, transformed = on_the_same_axes(filled, transformed)
+    filled, _ = on_the_same_axes(filled, kernels[0])
     return lax.fori_loop(0, strips, body, filled)[:, : height - 2, : width - 2]
 
 
@@ -190,17 +217,21 @@ def _strips(batch: int, height: int, width: int, strip: int) -> tuple[int, int, 
 
 
 def _strip(
-    x: jax.Array, transformed: jax.Array, rows: int, columns: int, kernel_side: int
+    x: jax.Array, multiply: Callable[[jax.Array], jax.Array], rows: int, columns: int
 ) -> jax.Array:
     """`[B, 4 rows + 2, 4 columns + 2, I]` to `[B, 4 rows, 4 columns, O]`."""
     batch = x.shape[0]
-    tiles, features = batch * rows * columns, transformed.shape[3 - kernel_side]
-    data = _transformed_windows(x, rows, columns)
-    products = lax.dot_general(data, transformed, (((2,), (kernel_side,)), ((0,), (0,))))
-    products = lax.optimization_barrier(products).reshape(PRODUCTS, tiles * features)
+    products = multiply(_transformed_windows(x, rows, columns))
+    features = products.shape[2]
+    products = lax.optimization_barrier(products).reshape(PRODUCTS, -1)
     y = lax.optimization_barrier(jnp.dot(RESULT.astype(np.float32), products))
     y = y.reshape(TILE, TILE, batch, rows, columns, features).transpose(2, 3, 0, 4, 1, 5)
     return y.reshape(batch, rows * TILE, columns * TILE, features)
+
+
+def _products(transformed: jax.Array, kernel_side: int, data: jax.Array) -> jax.Array:
+    """`[36, tiles, I]` times a kernel: `[36, tiles, O]`."""
+    return lax.dot_general(data, transformed, (((2,), (kernel_side,)), ((0,), (0,))))
 
 
 def _transformed_windows(x: jax.Array, rows: int, columns: int) -> jax.Array:

@@ -55,9 +55,13 @@ class Extent(NamedTuple):
 
     def reflect_pad(self, x: jax.Array, pad: int) -> jax.Array:
         """`layers.reflect_pad` at the pictures' own edges; `[B, H + 2 pad, W + 2 pad, C]`."""
-        rows, columns = self.sides(x)
         take = jax.vmap(lambda values, i, j: values[i][:, j])
-        return take(x, _reflected(x.shape[1], pad, rows), _reflected(x.shape[2], pad, columns))
+        return take(x, *self.reflected(x, pad))
+
+    def reflected(self, x: jax.Array, pad: int) -> tuple[jax.Array, jax.Array]:
+        """Which rows and which columns of `x` that takes, int32[B, H + 2 pad], [B, W + 2 pad]."""
+        rows, columns = self.sides(x)
+        return _reflected(x.shape[1], pad, rows), _reflected(x.shape[2], pad, columns)
 
     def instance_norm(self, x: jax.Array, epsilon: float) -> jax.Array:
         """`layers.instance_norm` with the statistics of each picture's own pixels."""

@@ -173,7 +173,7 @@ class _Run:
         two = self.config.block_convolutions == 2
         begun = False  # so far z is what the first block sees, once normalised
         for number in range(self.config.blocks):
-            kernels = jax.tree.map(lambda a, i=number: a[i], self.network._prepared["blocks"])
+            kernels = self.network._prepared["blocks"][number]
             scale = self._pass(kernels["a"]["kernel"], y, z, scale, begun=begun, relu=not two)
             begun = True
             if two:
