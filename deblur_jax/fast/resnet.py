@@ -17,6 +17,7 @@ from jax import lax
 from deblur_jax.fast import winograd
 from deblur_jax.fast.bordered import Bordered, Change, among_zeros, reflected
 from deblur_jax.fast.layers import (
+    by_taps,
     convolve_from_few,
     convolve_to_few,
     double,
@@ -68,7 +69,7 @@ def prepare(params: Any, config: GeneratorConfig, batch_stats: Any = None) -> di
         (own,) = params[name].values()
         bias, kernel = np.asarray(own["bias"], np.float32), np.asarray(own["kernel"], np.float32)
         if config.upsample in _TRANSPOSED:
-            return {"kernel": kernel, "affine": affine(bias)}
+            return {"matrix": np.ascontiguousarray(by_taps(kernel)), "affine": affine(bias)}
         shuffles = config.upsample == "pixel_shuffle"  # four biases a channel, which stay apart
         behind = affine(np.zeros(len(bias) // 4, np.float32) if shuffles else bias)
         return {
@@ -155,7 +156,7 @@ def apply(
 
 
 def _transposed(kind: str) -> Upsampling:
-    return lambda y, own, change, extent: double(y, own["kernel"], kind, change, extent)
+    return lambda y, own, change, extent: double(y, own["matrix"], kind, change, extent)
 
 
 def _pixel_shuffle(

@@ -188,7 +188,7 @@ def _up(
     """One upsampling, with where its result lies and how many rows stand above the own ones."""
     if kind in ("transpose", "transpose_same"):
         # Zeros stand above and below the strip, where the picture goes on: those rows are wrong.
-        y = double(at.clear(y), own["kernel"], kind)
+        y = double(at.clear(y), own["matrix"], kind)
         y, lost = y[:, 2:-2], 2
     elif kind == "pixel_shuffle":
         y = winograd.convolve(_bar(at.reflect(y, 1)), own["kernel"])

@@ -55,15 +55,19 @@ class CriticWeights(NamedTuple):
 
 def names() -> list[str]:
     """Names of the weights that ship with this package."""
-    return sorted(path.stem for path in SHIPPED.glob("*.safetensors"))
+    return sorted(_shipped())
+
+
+def _shipped() -> dict[str, Path]:
+    return {tensor_file.name_of(path): path for path in SHIPPED.glob("*.safetensors*")}
 
 
 def load(name_or_path: str | Path = "default") -> Weights:
     """Loads weights.
 
     Args:
-      name_or_path: a shipped name, a `.safetensors` file, or the workdir of a training run (its
-        latest checkpoint; the averaged weights where the run keeps them).
+      name_or_path: a shipped name, a `.safetensors` file (also gzipped), or the workdir of a
+        training run (its latest checkpoint; the averaged weights where the run keeps them).
 
     Raises:
       UserError: nothing is there, or what is there cannot be read or is not what it says.
@@ -75,7 +79,7 @@ def load(name_or_path: str | Path = "default") -> Weights:
     place = os.path.expanduser(text)  # noqa: PTH111
     path = Path(place)
     if os.path.isfile(place):  # noqa: PTH113
-        return _load_file(path, path.stem)
+        return _load_file(path, tensor_file.name_of(path))
     if os.path.isdir(place):  # noqa: PTH112
         from deblur_jax.weights.workdir import load_workdir  # Orbax takes a second to import
 
@@ -100,7 +104,7 @@ def save(
     The same weights and card give the same bytes.
 
     Args:
-      path: the file; its folder is made if it is not there.
+      path: the file, gzipped where it ends in `.gz`; its folder is made if it is not there.
       config: the generator's shape.
       params: its parameters.
       batch_stats: a batch norm's moving averages; kept in float32, as a variance can be too large
@@ -151,12 +155,12 @@ def load_critic(path: str | Path) -> CriticWeights:
     params = held.trees.get("params", {})
     shapes = jax.eval_shape(lambda: init_critic(jax.random.key(0), held.config))
     tensor_file.check_tree(params, shapes, str(path), "critic")
-    return CriticWeights(path.stem, held.sha256, held.config, params, held.card)
+    return CriticWeights(tensor_file.name_of(path), held.sha256, held.config, params, held.card)
 
 
 def _load_shipped(name: str) -> Weights:
     # The hash says more than the shapes, which take a third of a second to find out.
-    weights = _load_file(SHIPPED / f"{name}.safetensors", name, check=False)
+    weights = _load_file(_shipped()[name], name, check=False)
     try:
         expected = str(json.loads(HASHES.read_text())[name])
     except (OSError, ValueError, KeyError) as error:

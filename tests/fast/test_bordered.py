@@ -86,11 +86,12 @@ def test_layers_read_it_as_they_would_the_whole(kind, pads, size, cached, rng, m
 def test_doubling_what_is_changed_on_the_way(kind, cached, rng, monkeypatch) -> None:
     monkeypatch.setattr(layers, "CACHED", cached)
     size = (7, 6)
-    x, kernel = pictures(size, rng), rng.normal(0, 0.3, (3, 3, 3, 4)).astype(np.float32)
+    x = pictures(size, rng)
+    matrix = layers.by_taps(rng.normal(0, 0.3, (3, 3, 3, 4)).astype(np.float32))
     for extent in extents(size):
         y = extent.clear(change(x)) if extent else change(x)
-        found = layers.double(x, kernel, kind, change, extent)
-        np.testing.assert_allclose(found, layers.double(y, kernel, kind), atol=1e-6)
+        found = layers.double(x, matrix, kind, change, extent)
+        np.testing.assert_allclose(found, layers.double(y, matrix, kind), atol=1e-6)
 
 
 @pytest.mark.parametrize("strip", [4, 256])

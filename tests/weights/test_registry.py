@@ -1,5 +1,6 @@
 """One file of weights: what is saved comes back, what is wrong is named, no half is left."""
 
+import gzip
 import hashlib
 import json
 from pathlib import Path
@@ -12,8 +13,8 @@ from safetensors.numpy import load_file, save_file
 
 from deblur_jax import models
 from deblur_jax.errors import UserError
-from deblur_jax.models import GeneratorConfig, generator
-from deblur_jax.weights import registry
+from deblur_jax.models import CriticConfig, GeneratorConfig, generator, init_critic
+from deblur_jax.weights import registry, ship, tensor_file
 
 TINY = GeneratorConfig(width=2, blocks=1)
 BATCH = GeneratorConfig(width=2, blocks=1, norm="batch", norm_epsilon=1e-3, output="average")
@@ -117,9 +118,37 @@ def test_the_same_weights_make_the_same_file_from_any_kind_of_array(tmp_path):
         np.testing.assert_array_equal(tensor, expected.astype(np.float16))
 
 
+def test_a_gzipped_file_is_the_same_file_smaller(tmp_path):
+    params = random_params(TINY)
+    registry.save(tmp_path / "a.safetensors", TINY, params, card={"name": "a"})
+    digest = registry.save(tmp_path / "b.safetensors.gz", TINY, params, card={"name": "a"})
+    plain, zipped = (
+        (tmp_path / name).read_bytes() for name in ("a.safetensors", "b.safetensors.gz")
+    )
+    assert gzip.decompress(zipped) == plain and len(zipped) < len(plain)
+    assert digest == hashlib.sha256(zipped).hexdigest()
+    assert digest == registry.save(tmp_path / "c.safetensors.gz", TINY, params, card={"name": "a"})
+    weights = registry.load(tmp_path / "b.safetensors.gz")
+    assert (weights.name, weights.sha256, weights.config) == ("b", digest, TINY)
+    jax.tree.map(
+        np.testing.assert_array_equal,
+        weights.params,
+        registry.load(tmp_path / "a.safetensors").params,
+    )
+    critic = CriticConfig(width=2)
+    path = tmp_path / "critic.safetensors.gz"
+    registry.save_critic(path, critic, init_critic(jax.random.key(0), critic))
+    assert tensor_file.kind_of(path) == "critic"
+    assert tensor_file.kind_of(tmp_path / "b.safetensors.gz") == "generator"
+
+
 def test_files_that_cannot_be_read_are_named(tmp_path):
     whole = saved(tmp_path / "whole.safetensors").read_bytes()
+    zipped = gzip.compress(whole)
     contents = {
+        "zipped_short": zipped[:100],
+        "zipped_changed": zipped[:-200] + bytes(100) + zipped[-100:],
+        "zipped_text": gzip.compress(b"these are no weights at all"),
         "empty": b"",
         "short": whole[:5],
         "header": whole[:300],
@@ -201,6 +230,17 @@ def test_shipped_names_are_loaded_and_their_hash_is_checked(tmp_path, monkeypatc
     assert "'light' are damaged" in error_of("light")
     (tmp_path / "sha256.json").unlink()
     assert "sha256.json has no hash of the shipped weights 'light'" in error_of("light")
+
+
+def test_shipping_leaves_one_file_of_a_name(tmp_path, monkeypatch):
+    monkeypatch.setattr(registry, "SHIPPED", tmp_path)
+    monkeypatch.setattr(registry, "HASHES", tmp_path / "sha256.json")
+    run = saved(tmp_path / "run")
+    for zipped in (True, False, True):
+        digest = ship.ship(str(run), "light", gzip=zipped)
+        kept = [path.name for path in tmp_path.glob("light*")]
+        assert kept == ["light.safetensors.gz" if zipped else "light.safetensors"]
+        assert registry.load("light").sha256 == digest
 
 
 def test_every_shipped_file_has_its_hash():
