@@ -38,12 +38,18 @@ def reflect_pad(x: jax.Array, pad: int) -> jax.Array:
     Returns:
       `[B, H + 2 pad, W + 2 pad, C]`.
     """
+    check_reflection(x, pad)
     height, width = x.shape[1:3]
-    if min(height, width) <= pad:
-        raise ValueError(f"cannot reflect {pad} pixels at the border of {height}x{width}")
     rows = np.pad(np.arange(height), pad, mode="reflect")
     columns = np.pad(np.arange(width), pad, mode="reflect")
     return x[:, rows][:, :, columns]
+
+
+def check_reflection(x: jax.Array, pad: int) -> None:
+    """Raises ValueError where `[B, H, W, C]` has too few rows or columns to be reflected so far."""
+    height, width = x.shape[1:3]
+    if min(height, width) <= pad:
+        raise ValueError(f"cannot reflect {pad} pixels at the border of {height}x{width}")
 
 
 def instance_norm(x: jax.Array, epsilon: float) -> jax.Array:
