@@ -178,7 +178,7 @@ def picture_table(results: dict[str, Any]) -> str:
 
 
 def summary(results: dict[str, Any]) -> str:
-    """A few lines that hold everything but the single pictures."""
+    """A few lines: the means, which pictures are the extremes, times, and what failed."""
     resampling = f", {results['filter']}" if "filter" in results else ""
     seconds = results["seconds_per_image"]
     lines = [

@@ -49,7 +49,7 @@ def generator(recipe: "Recipe") -> optax.GradientTransformation:
 
 
 def orthogonal(x: jax.Array) -> jax.Array:
-    """The nearest matrix to `x` [..., m, n] with orthonormal columns or rows, roughly, float32.
+    """The nearest matrix to `x`, float32[..., m, n], with orthonormal columns or rows, roughly.
 
     Singular values become 0.7 to 1.2 after five steps of Jordan's polynomial, those below a
     thousandth of the Frobenius norm less. A step takes X to X Q with Q = a + b G + c G^2 and
@@ -64,7 +64,7 @@ def orthogonal(x: jax.Array) -> jax.Array:
     gram = product(x, turned) if wide else product(turned, x)
     factor = None
     for step in range(_ITERATIONS):
-        q = a * jnp.eye(gram.shape[-1]) + b * gram + c * product(gram, gram)
+        q = a * jnp.eye(gram.shape[-1], dtype=x.dtype) + b * gram + c * product(gram, gram)
         factor = q if factor is None else product(factor, q)
         if step + 1 < _ITERATIONS:
             gram = product(product(q, gram), q)
@@ -75,7 +75,8 @@ def _evened_out(kernel: jax.Array) -> jax.Array:
     """A momentum's orthogonal matrix or matrices, as large as Adam's updates are."""
     matrices = kernel.reshape(-1, kernel.shape[-1]) if kernel.ndim == 4 else kernel
     size = _SIZE * max(matrices.shape[-2:]) ** 0.5
-    return (size * orthogonal(matrices)).reshape(kernel.shape)
+    even = size * orthogonal(matrices.astype(jnp.float32))
+    return even.astype(kernel.dtype).reshape(kernel.shape)
 
 
 def _kind(path: tuple[Any, ...], leaf: Any) -> str:

@@ -45,11 +45,14 @@ def newest(checkpoints: Checkpoints, like: TrainState) -> Saved | None:
 
     Raises:
       UserError: all of them are damaged.
+      UsageError: the newest is of another version of this package.
     """
     steps = checkpoints.steps()
     for step in reversed(steps):
         try:
             saved = restore(checkpoints, step, like)
+        except UsageError:  # whole, but of another version
+            raise
         except UserError as error:
             if step == steps[0]:
                 raise

@@ -18,7 +18,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 
 from deblur_jax.atomic import reason
-from deblur_jax.errors import UserError
+from deblur_jax.errors import UsageError, UserError
 
 FOLDER = "checkpoints"
 DAMAGED = "damaged_checkpoints"  # beside it, of what could not be read
@@ -209,7 +209,17 @@ class Checkpoints:
 
         Raises:
           UserError: the checkpoint is damaged or holds other shapes.
+          UsageError: it lacks something, as one of another version of this package may.
         """
+        # Orbax would leave what is not there as it finds it in the memory.
+        held = _names(self.shapes(step))
+        missing = [name for name in _names(like) if name not in held]
+        if missing:
+            raise UsageError(
+                f"checkpoint {step} in {self.path} has no {missing[0]}, as one of another version "
+                "of this package: choose another --workdir; its weights can be had by "
+                "--config.train.start_from"
+            )
         shapes = jax.tree.map(lambda a: np.empty(a.shape, a.dtype), like)
         arguments = ocp.args.PyTreeRestore(
             item=shapes,
@@ -257,3 +267,11 @@ def _reason(error: Exception) -> str:
     if "OUT_OF_RANGE" in text:
         return "a file is shorter than it should be"
     return reason(error)[:200]
+
+
+def _names(tree: Any) -> dict[str, Any]:
+    """Leaves by where they stand, whether in dicts, in tuples with names, or in others."""
+    return {
+        jax.tree_util.keystr(path, simple=True, separator="/"): leaf
+        for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
+    }

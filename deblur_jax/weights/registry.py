@@ -59,7 +59,10 @@ def names() -> list[str]:
 
 
 def _shipped() -> dict[str, Path]:
-    return {tensor_file.name_of(path): path for path in SHIPPED.glob("*.safetensors*")}
+    """Their files by name; none that is being written, nor what an editor leaves behind."""
+    endings = (".safetensors", ".safetensors.gz")
+    found = sorted(path for path in SHIPPED.glob("[!.]*") if path.name.endswith(endings))
+    return {tensor_file.name_of(path): path for path in found}
 
 
 def load(name_or_path: str | Path = "default") -> Weights:

@@ -12,7 +12,7 @@ import json
 import sys
 from collections.abc import Sequence
 
-from deblur_jax.atomic import write_text
+from deblur_jax.atomic import reason, write_text
 from deblur_jax.errors import UserError
 from deblur_jax.weights import registry
 
@@ -33,9 +33,14 @@ def ship(workdir: str, name: str, *, gzip: bool = False) -> str:
     digest = registry.save(
         path, weights.config, weights.params, batch_stats=weights.batch_stats, card=card
     )
-    other.unlink(missing_ok=True)
     known = json.loads(registry.HASHES.read_text()) if registry.HASHES.exists() else {}
     write_text(registry.HASHES, json.dumps(known | {name: digest}, indent=2, sort_keys=True) + "\n")
+    try:
+        other.unlink(missing_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"cannot remove {other}, which has the same name: {reason(error)}"
+        ) from error
     return digest
 
 

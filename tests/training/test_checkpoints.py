@@ -6,8 +6,9 @@ import jax
 import numpy as np
 import pytest
 
-from deblur_jax.errors import UserError
+from deblur_jax.errors import UsageError, UserError
 from deblur_jax.models import CriticConfig, GeneratorConfig
+from deblur_jax.training import resume
 from deblur_jax.training.state import Recipe, init_state
 from deblur_jax.weights import registry
 from deblur_jax.weights.checkpoints import FOLDER, Checkpoints
@@ -63,6 +64,18 @@ def test_a_save_that_was_cut_off_is_not_listed(tmp_path: Path) -> None:
     saved(tmp_path)
     (tmp_path / FOLDER / "9.orbax-checkpoint-tmp-1").mkdir()
     assert Checkpoints(tmp_path).latest() == 3
+
+
+def test_what_a_checkpoint_lacks_is_named_and_nothing_is_set_aside(tmp_path: Path) -> None:
+    """Else Orbax would give whatever the memory held."""
+    saved(tmp_path, (2, 3))
+    state = init_state(jax.random.key(1), RECIPE._replace(optimizer="muon"))
+    with pytest.raises(UsageError, match=r"checkpoint 3 in .* has no generator_moments/"):
+        resume.newest(Checkpoints(tmp_path), state)
+    assert sorted(int(p.name) for p in (tmp_path / FOLDER).iterdir()) == [2, 3]
+    # Less than all of it is read as before.
+    found = Checkpoints(tmp_path).restore(3, {"generator": state.generator})
+    jax.tree.map(np.testing.assert_array_equal, found["generator"], state.generator)
 
 
 def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:

@@ -241,6 +241,9 @@ def test_shipping_leaves_one_file_of_a_name(tmp_path, monkeypatch):
         kept = [path.name for path in tmp_path.glob("light*")]
         assert kept == ["light.safetensors.gz" if zipped else "light.safetensors"]
         assert registry.load("light").sha256 == digest
+    for rest in ("light.safetensors~", ".light.safetensors.gz.x.part", ".a.safetensors", "b.gz"):
+        (tmp_path / rest).write_bytes(b"")
+    assert registry.names() == ["light"]
 
 
 def test_every_shipped_file_has_its_hash():
