@@ -30,7 +30,10 @@ def get_config() -> ConfigDict:
     train.batch_size = 8
     train.pretrain_generator_steps = 2400
     train.critic_steps = 1
-    train.learning_rate = 2e-4
+    # It gained 0.23 dB on the crops in 1000 steps of 4 crops of 128x128, Adam at 3e-4 0.10 in 2500
+    # (the runs' logs, 2026-11-27). The critic has Adam, as in the paper.
+    train.optimizer = "muon"
+    train.learning_rate = 1e-3
     train.schedule = "cosine"
     train.warmup_steps = 200
     train.average_decay = 0.999

@@ -292,7 +292,9 @@ def add_import_weights(command: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="a .pth of DeblurGAN's authors (generator or critic), or an .h5 of the Keras port",
     )
-    command.add_argument("--output", required=True, metavar="PATH", help="weights file to write")
+    command.add_argument(
+        "--output", required=True, metavar="PATH", help="weights file to write; gzipped with .gz"
+    )
     command.add_argument(
         "--output-mode",
         choices=("clip", "average", "tanh"),
