@@ -212,12 +212,12 @@ class Checkpoints:
           UsageError: it lacks something, as one of another version of this package may.
         """
         # Orbax would leave what is not there as it finds it in the memory.
-        held = _names(self.shapes(step))
+        held = set(_names(self.shapes(step)))
         missing = [name for name in _names(like) if name not in held]
         if missing:
             raise UsageError(
-                f"checkpoint {step} in {self.path} has no {missing[0]}, as one of another version "
-                "of this package: choose another --workdir; its weights can be had by "
+                f"checkpoint {step} in {self.path} has no {missing[0]}, so it is of another version "
+                "of this package: choose another --workdir, and go on from its weights with "
                 "--config.train.start_from"
             )
         shapes = jax.tree.map(lambda a: np.empty(a.shape, a.dtype), like)
@@ -269,9 +269,9 @@ def _reason(error: Exception) -> str:
     return reason(error)[:200]
 
 
-def _names(tree: Any) -> dict[str, Any]:
-    """Leaves by where they stand, whether in dicts, in tuples with names, or in others."""
-    return {
-        jax.tree_util.keystr(path, simple=True, separator="/"): leaf
-        for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
-    }
+def _names(tree: Any) -> list[str]:
+    """Where leaves stand, whether in dicts, in tuples with names, or in others."""
+    return [
+        jax.tree_util.keystr(path, simple=True, separator="/")
+        for path, _ in jax.tree_util.tree_leaves_with_path(tree)
+    ]
