@@ -216,8 +216,8 @@ class Checkpoints:
         missing = [name for name in _names(like) if name not in held]
         if missing:
             raise UsageError(
-                f"checkpoint {step} in {self.path} has no {missing[0]}, so it is of another version "
-                "of this package: choose another --workdir, and go on from its weights with "
+                f"checkpoint {step} in {self.path} has no {missing[0]}, so it is of another "
+                "version of this package: choose another --workdir, and go on from its weights with "
                 "--config.train.start_from"
             )
         shapes = jax.tree.map(lambda a: np.empty(a.shape, a.dtype), like)
