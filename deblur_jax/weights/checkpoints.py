@@ -217,8 +217,8 @@ class Checkpoints:
         if missing:
             raise UsageError(
                 f"checkpoint {step} in {self.path} has no {missing[0]}, so it is of another "
-                "version of this package: choose another --workdir, and go on from its weights with "
-                "--config.train.start_from"
+                "version of this package: choose another --workdir, and go on from its weights "
+                "with --config.train.start_from"
             )
         shapes = jax.tree.map(lambda a: np.empty(a.shape, a.dtype), like)
         arguments = ocp.args.PyTreeRestore(
