@@ -89,8 +89,11 @@ def test_tile_and_precision_reach_the_restorer(photos, tmp_path, monkeypatch, we
 
     monkeypatch.setattr(Restorer, "__init__", spy)
     options = ["--precision", "bfloat16", "--tile", "128", "--dropout", "7", "--max-memory", "1G"]
+    options += ["--self-ensemble", "2"]
     assert deblur(weights, photos / "a.png", "--output", tmp_path / "o", *options) == 0
-    assert seen == {"precision": "bfloat16", "tile": "128", "dropout": 7, "max_memory": "1G"}
+    assert seen == {
+        "precision": "bfloat16", "tile": "128", "dropout": 7, "max_memory": "1G", "self_ensemble": 2
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -253,6 +256,19 @@ def pairs(tmp_path, rng):
     return tmp_path / "test"
 
 
+def test_evaluate_scores_a_self_ensemble_and_says_so(weights, pairs, tmp_path):
+    scores = {}
+    for versions in ("1", "8"):
+        target = tmp_path / f"{versions}.json"
+        arguments = ["evaluate", "--pairs", str(pairs), "--output", str(target)]
+        arguments += ["--weights", weights, "--self-ensemble", versions, "--limit", "1"]
+        assert cli.main(arguments) == 0
+        results = json.loads(target.read_text())
+        assert results["self_ensemble"] == int(versions)
+        scores[versions] = results["restored"]["psnr"]
+    assert scores["1"] != scores["8"]
+
+
 def test_evaluate_leaves_results_that_exist_and_overwrites(weights, pairs, tmp_path, capsys):
     target = tmp_path / "results.json"
     arguments = ["evaluate", "--pairs", str(pairs), "--output", str(target), "--weights", weights]
@@ -308,6 +324,7 @@ def test_evaluate_names_what_it_cannot_score_and_does_the_rest(weights, pairs, t
         (["--pairs", "{pairs}", "--directory", "."], "--pairs is a folder itself"),
         (["--pairs", "{pairs}", "--limit", "0"], "limit of 0"),
         (["--pairs", "{pairs}", "--pictures", "-1"], "-1 pictures"),
+        (["--pairs", "{pairs}", "--self-ensemble", "3"], "self-ensemble of 3"),
     ],
 )
 def test_evaluate_refuses_a_wrong_call(options, words, weights, pairs, tmp_path, capsys):

@@ -26,6 +26,14 @@ def add_model(command: argparse.ArgumentParser) -> None:
         metavar="SEED",
         help="leave dropout on while restoring, as DeblurGAN's authors do (default: off)",
     )
+    command.add_argument(
+        "--self-ensemble",
+        type=int,
+        default=1,
+        metavar="1|2|4|8",
+        help="restore so many mirrored and turned versions and take their mean: a little better, "
+        "as many times as slow (default: %(default)s)",
+    )
 
 
 def add_deblur(command: argparse.ArgumentParser) -> None:

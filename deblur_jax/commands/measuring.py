@@ -35,6 +35,7 @@ def evaluate(
     weights: str = "default",
     precision: str = "float32",
     dropout: int | None = None,
+    self_ensemble: int = 1,
     limit: int | None = None,
     pictures: int = PICTURES,
     perceptual: Sequence[str] = (),
@@ -54,7 +55,7 @@ def evaluate(
       directory: where the data set lies; GoPro has a default.
       subset: `linear` or `gamma`, which of GoPro's blurred pictures.
       protocol, filter, limit, command, progress, say: see `evaluate_pairs`.
-      weights, precision, dropout: see `Restorer`.
+      weights, precision, dropout, self_ensemble: see `Restorer`.
       pictures: how many to keep for a report.
       perceptual: further scores, `lpips` and `niqe`; they need a library and its weights.
       overwrite: replaces the file; what an interrupted evaluation scored still counts.
@@ -81,7 +82,9 @@ def evaluate(
         return None
     refuse_unwritable(output)  # not after an hour of work
     further = _perceptual(perceptual)
-    restorers = on_every_device(registry.load(weights), precision=precision, dropout=dropout)
+    restorers = on_every_device(
+        registry.load(weights), precision=precision, dropout=dropout, self_ensemble=self_ensemble
+    )
     if kohler:
         return kohler_run.evaluate_to_file(output, str(directory), restorers[0], **options)
     return evaluate_to_file(
@@ -143,6 +146,7 @@ def kernel_study(
     weights: str = "default",
     precision: str = "float32",
     dropout: int | None = None,
+    self_ensemble: int = 1,
     limit: int | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
@@ -158,15 +162,23 @@ def kernel_study(
     if target.exists() and not overwrite:
         return None
     refuse_unwritable(target)  # before the weights are loaded and pictures restored
-    restorer = Restorer(registry.load(weights), precision=precision, dropout=dropout, reuse=False)
+    restorer = Restorer(
+        registry.load(weights),
+        precision=precision,
+        dropout=dropout,
+        self_ensemble=self_ensemble,
+        reuse=False,
+    )
     call = ["deblur-jax", "kernel-study", "--images", images, "--output", output]
     call += ["--weights", weights, "--precision", precision]
     call += [] if dropout is None else ["--dropout", str(dropout)]
+    call += [] if self_ensemble == 1 else ["--self-ensemble", str(self_ensemble)]
     call += [] if limit is None else ["--limit", str(limit)]
     about = {
         "images": Path(images).resolve().name,
         "precision": precision,
         "dropout": dropout,
+        "self_ensemble": self_ensemble,
         "command": shlex.join(call),
     }
     return study_kernels(jobs, output, restorer, about=about, progress=progress)
@@ -223,6 +235,7 @@ def _measured_figures(
     about = {
         "precision": precision,
         "dropout": None,
+        "self_ensemble": 1,
         "command": shlex.join(["deblur-jax", "report", "--weights", weights]),
     }
     paths = measure_figures(folder, restorer, about=about, again=again, progress=progress)

@@ -26,6 +26,7 @@ def deblur(
     tile: str | int = "auto",
     max_memory: str | int | None = None,
     dropout: int | None = None,
+    self_ensemble: int = 1,
     strength: float = 1.0,
     luminance_only: bool = False,
     preview: int | None = None,
@@ -41,7 +42,7 @@ def deblur(
     Args:
       inputs, output, compare, quality, overwrite, progress: of `process_files`.
       weights: a shipped name, a weights file or a workdir.
-      precision, tile, max_memory, dropout: of `Restorer`.
+      precision, tile, max_memory, dropout, self_ensemble: of `Restorer`.
       strength, luminance_only: of `Treatment`.
       preview: restores only the middle of each picture, this many pixels square, and writes it
         beside its original as NAME_preview.png.
@@ -66,6 +67,7 @@ def deblur(
         tile=tile,
         max_memory=max_memory,
         dropout=dropout,
+        self_ensemble=self_ensemble,
     )
 
     def restore(picture: Picture, _name: str) -> Made:

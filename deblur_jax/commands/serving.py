@@ -14,6 +14,7 @@ def serve(
     tile: str | int = "auto",
     max_memory: str | int | None = None,
     dropout: int | None = None,
+    self_ensemble: int = 1,
     **options: Any,
 ) -> None:
     """Serves until it is told to stop; `options` are those of `web.serve.run`.
@@ -30,6 +31,7 @@ def serve(
             tile=tile,
             max_memory=max_memory,
             dropout=dropout,
+            self_ensemble=self_ensemble,
         )
 
     # Whoever reads a pipe wants the address now.

@@ -33,13 +33,14 @@ def of_weights(weights: Any) -> dict[str, Any]:
 def of_call(
     restorer: Any, *, command: str | None, limit: int | None, devices: int
 ) -> dict[str, Any]:
-    """{"precision", "dropout", "limit", "command", "date", "versions", "devices"} of a document.
+    """{"precision", "dropout", "self_ensemble", "limit", "command", ...} of a document.
 
-    Precision and dropout are the restorer's, null where it has none.
+    Precision, dropout and self-ensemble are the restorer's, null where it has none.
     """
     return {
         "precision": getattr(restorer, "precision", None),
         "dropout": getattr(restorer, "dropout", None),
+        "self_ensemble": getattr(restorer, "self_ensemble", None),
         "limit": limit,
         "command": command,
         "date": now(),

@@ -82,6 +82,7 @@ def evaluate_pairs(
     measured = {
         "deblur_jax": __version__, "weights": weights, "protocol": protocol, "filter": filter_,
         "device": device_name(), "precision": call["precision"], "dropout": call["dropout"],
+        "self_ensemble": call["self_ensemble"],
         "floats": hasattr(first, "with_floats"),
         "perceptual": list(getattr(perceptual, "names", ())),
     }  # fmt: skip

@@ -4,7 +4,7 @@
      "blurred": {"psnr", "ssim", "ssim_matlab3d", "cw_ssim_1d", "ssim_luminance", "ms_ssim"},
      "restored": the same, "psnr_truncated", "psnr_floats",
      "seconds_per_image": {"median", "p90", "first_with_compilation"},
-     "precision", "dropout", "limit", "command", "date", "versions", "devices",
+     "precision", "dropout", "self_ensemble", "limit", "command", "date", "versions", "devices",
      "per_image": [{"name", "scene", "height", "width", "blurred", "restored", "artefacts",
                     "seconds"}]}
 

@@ -97,7 +97,7 @@ def _add(found: Sources, path: Path, name: str) -> None:
 
 def _labelled(sources: Sequence[Source]) -> list[Source]:
     """Names each by its weights; where two would look the same, the file tells them apart."""
-    names = [source.label or source.document["weights"]["name"] for source in sources]
+    names = [source.label or _model(source.document) for source in sources]
     clashes = [
         name in LAYERS
         or any(_clash(source, s) for s, n in zip(sources, names, strict=True) if n == name)
@@ -109,6 +109,13 @@ def _labelled(sources: Sequence[Source]) -> list[Source]:
         place = file if short.count(file) == 1 else source.path  # two folders of one name
         labelled.append(replace(source, label=f"{name} ({place})" if clash else name))
     return labelled
+
+
+def _model(document: Document) -> str:
+    """The weights' name, and of how many versions of a picture the mean was taken."""
+    name, versions = str(document["weights"]["name"]), document.get("self_ensemble")
+    several = isinstance(versions, int) and versions > 1
+    return f"{name}, self-ensemble of {versions}" if several else name
 
 
 def _clash(one: Source, other: Source) -> bool:

@@ -12,6 +12,7 @@ from deblur_jax import models
 from deblur_jax.errors import UsageError
 from deblur_jax.images import Picture, convert_depth
 from deblur_jax.restore import layered, memory, tiling
+from deblur_jax.restore import self_ensemble as ensemble
 from deblur_jax.restore.network import Network, refuse_infinite
 from deblur_jax.restore.treatment import AS_IT_IS, Treatment
 from deblur_jax.weights.registry import Weights
@@ -38,6 +39,7 @@ class Restorer:
       precision: of the convolutions.
       tile, max_memory: how large pictures are divided.
       dropout: the seed of dropout's masks, None where dropout is off.
+      self_ensemble: how many versions of a picture are restored for their mean, 1 for itself.
       device: what restores.
     """
 
@@ -49,6 +51,7 @@ class Restorer:
         tile: str | int = "auto",
         max_memory: str | int | None = None,
         dropout: int | None = None,
+        self_ensemble: int = 1,
         device: jax.Device | None = None,
         reuse: bool = True,
     ) -> None:
@@ -62,16 +65,19 @@ class Restorer:
             free, 4 GiB at most where tiles change nothing.
           dropout: a seed leaves dropout on, as the authors of DeblurGAN do at test; masks then
             depend on it and on the picture's pixels alone. None, the default, leaves it off.
+          self_ensemble: how many versions of a picture, mirrored and turned, are restored for their
+            mean, see `self_ensemble.py`: 1, 2, 4 or 8, which take as many times as long.
           device: one of `jax.local_devices()`; None, the default, takes JAX's default device.
           reuse: whether a new size may share a program with larger pictures, see `shapes.Frames`;
             without it each takes the time of its own size alone, once compiled.
 
         Raises:
-          UsageError: a precision, a tile or an amount of memory that does not exist, or dropout
-            that the network lacks.
+          UsageError: a precision, a tile, an amount of memory or a number of versions that does
+            not exist, or dropout that the network lacks.
         """
         self.tile = tiling.parse_tile(tile)
         self.max_memory = memory.parse_memory(max_memory)
+        self.self_ensemble = ensemble.check(self_ensemble)
         self.network = Network(
             weights, precision=precision, dropout=dropout, device=device, reuse=reuse
         )
@@ -105,12 +111,13 @@ class Restorer:
         """
         pictures = [_whole_numbers(image) for image in images]
         # On a CPU one picture keeps all cores busy already; dropout's masks depend on the batch.
-        if self.device.platform == "cpu" or self.dropout is not None:
+        alone = self.dropout is not None or self.self_ensemble > 1
+        if self.device.platform == "cpu" or alone:
             return [self(image) for image in pictures]
         return self._grouped(pictures)
 
     def with_floats(self, image: Array) -> tuple[Array, Floats]:
-        """Restores uint8[H, W, 3] in one run of the network to the picture and what it was made of.
+        """Restores uint8[H, W, 3] once, to the picture and what it was made of.
 
         Returns:
           uint8[H, W, 3] as calling gives it, and the network's own output for it, float32[H, W, 3]:
@@ -161,6 +168,12 @@ class Restorer:
 
     def _bands(self, image: Array, watch: Watch | None = None) -> Bands:
         """The same from the top down; `image` is uint8, uint16 or float32 in [0, 1]."""
+        if self.self_ensemble == 1:
+            return self._bands_of_one(image, watch)
+        return iter([(0, ensemble.mean(image, self.self_ensemble, self._bands_of_one, watch))])
+
+    def _bands_of_one(self, image: Array, watch: Watch | None) -> Bands:
+        """Of the picture as it stands."""
         height, width = image.shape[:2]
         padded = pad_to_fit(image, self.weights.config)
         sides = self._sides(*padded.shape[:2])
@@ -240,7 +253,11 @@ class Restorer:
 
 
 def on_every_device(
-    weights: Weights, *, precision: str = "float32", dropout: int | None = None
+    weights: Weights,
+    *,
+    precision: str = "float32",
+    dropout: int | None = None,
+    self_ensemble: int = 1,
 ) -> list[Restorer]:
     """A restorer for each of this process's accelerators, or one where there are only CPUs.
 
@@ -250,7 +267,14 @@ def on_every_device(
     devices = jax.local_devices()
     some: list[jax.Device | None] = [*devices] if devices[0].platform != "cpu" else [None]
     return [
-        Restorer(weights, precision=precision, dropout=dropout, device=each, reuse=False)
+        Restorer(
+            weights,
+            precision=precision,
+            dropout=dropout,
+            self_ensemble=self_ensemble,
+            device=each,
+            reuse=False,
+        )
         for each in some
     ]
 

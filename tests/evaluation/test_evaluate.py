@@ -18,7 +18,8 @@ from deblur_jax.evaluation.device import device_name
 SHIFT = 8
 KEYS = ["schema", "protocol", "dataset", "blurred_folder", "weights", "device", "count"]
 KEYS += ["blurred", "restored", "seconds_per_image", "per_scene"]
-KEYS += ["precision", "dropout", "limit", "command", "date", "versions", "devices", "per_image"]
+KEYS += ["precision", "dropout", "self_ensemble", "limit", "command", "date", "versions"]
+KEYS += ["devices", "per_image"]
 
 
 class FakeRestorer:

@@ -92,8 +92,9 @@ def test_an_interrupted_evaluation_scores_only_the_rest(folder: Path, tmp_path: 
 def test_other_weights_and_changed_pictures_are_scored_again(folder: Path, tmp_path: Path) -> None:
     ledger = tmp_path / "ledger"
 
-    def calls(name: str) -> int:
+    def calls(name: str, **options: int) -> int:
         model = Fake(name)
+        vars(model).update(options)
         evaluate_pairs(find_pairs(folder), model, dataset="d", ledger=ledger)
         return model.calls
 
@@ -102,6 +103,7 @@ def test_other_weights_and_changed_pictures_are_scored_again(folder: Path, tmp_p
     assert calls("b") == COUNT + 1
     images.write(folder / "blur" / "3.png", np.full((24, 40, 3), 77, np.uint8))
     assert calls("b") == 2, "one picture, twice for its size"
+    assert calls("b", self_ensemble=8) == COUNT + 1
 
 
 def test_pairs_that_failed_are_tried_again(folder: Path, tmp_path: Path) -> None:

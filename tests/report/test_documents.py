@@ -52,6 +52,13 @@ def test_models_of_one_name_are_told_apart(tmp_path: Path) -> None:
     assert labels == ["ours", "default"]
 
 
+def test_a_self_ensemble_stands_beside_its_weights(tmp_path: Path) -> None:
+    alone = write(tmp_path / "a" / "r.json", evaluation(GAINS, self_ensemble=1))
+    eight = write(tmp_path / "b" / "r.json", evaluation(GAINS, self_ensemble=8))
+    labels = [source.label for source in read_all([alone, eight]).evaluations]
+    assert labels == ["default", "default, self-ensemble of 8"]
+
+
 def test_numbers_that_are_not_finite_are_absent_and_counted(tmp_path: Path) -> None:
     path = tmp_path / "r.json"
     text = Path(write(path, evaluation(GAINS))).read_text()

@@ -8,8 +8,9 @@ The folder then holds
     MEASURE_by_size.svg, MEASURE_by_kernel.svg       as the report's Figs. 9 and 10
     sheets/PICTURE_KERNEL.png    sharp | blurred | restored, as its Figs. 7 and 8
 
-    {"schema": 1, "images", "weights": {"name", "sha256"}, "precision", "dropout", "device",
-     "versions", "command", "date", "kernels": {KERNEL: what its size means}, "sizes",
+    {"schema": 1, "images", "weights": {"name", "sha256"}, "precision", "dropout",
+     "self_ensemble", "device", "versions", "command", "date",
+     "kernels": {KERNEL: what its size means}, "sizes",
      "measures": {MEASURE: what it is}, "count", "failed": [{"picture", "reason"}],
      "rows": [{"kernel", "size", "picture", "height", "width", MEASURE: number}],
      "summary": [{"kernel", "size", "count", MEASURE: {"mean", "std", "min", "max", "count"}}],

@@ -52,6 +52,7 @@ def evaluate_to_file(
     measured = {
         "deblur_jax": __version__, "weights": weights, "protocol": DATASET,
         "device": device_name(), "precision": call["precision"], "dropout": call["dropout"],
+        "self_ensemble": call["self_ensemble"],
     }  # fmt: skip
     place = beside(output)
     with Ledger(place, measured) as ledger:
