@@ -103,8 +103,9 @@ def _train(
     constants = balance.logged(workdir, config)
     if newest:
         state = init_state(jax.random.key(config.seed), recipe)
+        saved = resume.newest(checkpoints, state)
     else:
-        state = start_state(config, recipe)
+        saved, state = None, start_state(config, recipe)
     held_out = training_set.validation_pairs(
         config.data,
         size_multiple(recipe.generator),
@@ -116,7 +117,6 @@ def _train(
         write_text(workdir / CONFIG, json.dumps(config.to_dict(), indent=2) + "\n")
         write_text(workdir / "versions.json", json.dumps(versions(), indent=2) + "\n")
     place = Place(state, 0, 0)
-    saved = resume.newest(checkpoints, state) if newest else None
     if saved:
         console.line(f"resuming {workdir} at step {saved.step}")
         sample = resume.next_sample(saved.meta, data, config, feed, saved.step)

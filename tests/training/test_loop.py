@@ -222,6 +222,19 @@ def test_a_damaged_config_of_a_run_is_named(text: str, pairs: Path, tmp_path: Pa
         loop.check_workdir(tmp_path, tiny_config(pairs))
 
 
+def test_a_checkpoint_of_another_version_is_refused_before_pairs_are_decoded(
+    pairs: Path, tmp_path: Path
+) -> None:
+    workdir = tmp_path / "run"
+    config = tiny_config(pairs, steps=1, average_decay=0.0)
+    assert loop.train(config, workdir) == 0
+    # With an average to keep, the run's state has what its checkpoint lacks.
+    config.train.update({"steps": 2, "average_decay": 0.9})
+    config.data.pairs = str(tmp_path / "nowhere")
+    with pytest.raises(UsageError, match="has no average/.*of another version"):
+        loop.train(config, workdir)
+
+
 def test_a_disk_that_is_full_is_one_sentence_and_no_end(
     tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
