@@ -80,7 +80,8 @@ _MEASURED = (
     "height", "width", "batch", "median_s", "p10_s", "p90_s", "compile_s", "gflop", "gflop_per_s",
     "peak_memory_mb", "runs", "crop", "steps_per_second", "images_per_second_per_device",
     "images_per_second", "device_count", "products_gflop", "least_mb", "activations_mb",
-    "product_gflop_per_s", "copy_gb_per_s",
+    "product_gflop_per_s", "copy_gb_per_s", "pictures", "megapixels", "sizes", "network_s",
+    "cold_s", "warm_s", "overhead",
     *(f"{limit}_{what}" for limit in ("compute", "products", "least_memory", "memory", "floor")
       for what in ("s", "share")),
 )  # fmt: skip
@@ -97,10 +98,21 @@ BENCHMARK = {
     "ratios": Maybe(Every(Maybe(Every(Maybe(RATIO))))),
     **{key: Maybe(NUMBER) for key in _MEASURED},
 }
+ABLATION = {
+    "device": str,
+    "rows": [
+        {
+            "name": str, "choice": str, "changes": Maybe([str]), "processor_s": Maybe(NUMBER),
+            "gain_db": Every({"mean": NUMBER, "least": NUMBER}),
+        }
+    ],
+    "common": Maybe([str]),
+}  # fmt: skip
 KINDS: dict[str, dict[str, Any]] = {
     "evaluations": EVALUATION,
     "kohler": EVALUATION,
     "kernel_studies": STUDY,
+    "ablations": ABLATION,
     "benchmarks": BENCHMARK,
 }
 
@@ -111,6 +123,8 @@ def kind_of(document: Document) -> str | None:
         return "kohler" if document.get("protocol") == KOHLER else "evaluations"
     if "rows" in document and "kernels" in document:
         return "kernel_studies"
+    if document.get("benchmark") == "ablation":
+        return "ablations"
     if "median_s" in document or "benchmark" in document:
         return "benchmarks"
     return None

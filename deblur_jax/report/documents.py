@@ -40,6 +40,7 @@ class Sources:
     evaluations: list[Source] = field(default_factory=list)
     kohler: list[Source] = field(default_factory=list)
     kernel_studies: list[Source] = field(default_factory=list)
+    ablations: list[Source] = field(default_factory=list)
     benchmarks: list[Source] = field(default_factory=list)
     trainings: list[Path] = field(default_factory=list)  # `metrics.jsonl`
 

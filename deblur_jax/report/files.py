@@ -18,6 +18,7 @@ def section(sources: Sources) -> Section:
         ("evaluation", sources.evaluations),
         ("kernel study", sources.kernel_studies),
         ("Köhler's benchmark", sources.kohler),
+        ("ablation", sources.ablations),
         ("benchmark", sources.benchmarks),
     )
     rows = [_row(source, words) for words, own in kinds for source in own]

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from deblur_jax import plots
 from deblur_jax.evaluation.examples import examples
 from deblur_jax.report import (
+    ablation,
     comparison,
     files,
     history,
@@ -41,6 +42,8 @@ def lay_out(sources: Sources, trainings: Sequence[Training] = ()) -> list[Sectio
     found += [kernels.section(source, i) for i, source in enumerate(sources.kernel_studies)]
     if sources.kohler:
         found.append(kohler.section(sources.kohler))
+    if sources.ablations:
+        found.append(ablation.section(sources.ablations))
     if sources.benchmarks:
         found.append(speed.section(sources.benchmarks))
     found += [runs.section(run, index) for index, run in enumerate(trainings)]

@@ -27,7 +27,8 @@ def section(sources: Sequence[Source]) -> Section:
     beside = [s for s in sources if _is(s, "peers") and s.document.get("contenders")]
     training = [s for s in sources if _is(s, "throughput") and "steps_per_second" in s.document]
     inputs = [s for s in sources if _is(s, "input_pipeline") and _rates(s)]
-    told = [*passes, *limits, *beside, *training, *inputs]
+    folders = [s for s in sources if _is(s, "folder") and s.document.get("warm_s")]
+    told = [*passes, *limits, *beside, *training, *inputs, *folders]
     other = [s for s in sources if not any(s is each for each in told)]
     on_accelerators = {
         "latency": passes, "share of the limits": limits, "training throughput": training,
@@ -43,6 +44,8 @@ def section(sources: Sequence[Source]) -> Section:
         found += [throughput.table(training), *_row(throughput.drawings(training))]
     if inputs:
         found.append(_input_table(inputs))
+    if folders:
+        found.append(_folder_table(folders))
     if other:
         found.append(_other_table(other))
     return Section("speed", "Speed", found)
@@ -95,6 +98,33 @@ def _input_table(sources: Sequence[Source]) -> Table:
         for way, rate in _rates(source).items()
     ]
     return Table("input-pipeline", "Feeding the training", columns, rows)
+
+
+def _folder_table(sources: Sequence[Source]) -> Table:
+    columns = [
+        Column("model", numeric=False), Column("device", numeric=False), Column("pictures"),
+        Column("sizes"), Column("megapixels"), Column("network s", help="restoring alone"),
+        Column("whole s", help="from the start of the command to its end, programs on disk"),
+        Column("first time s", help="with nothing compiled before"),
+        Column("more than the network, %"),
+    ]  # fmt: skip
+    rows = []
+    for document in (source.document for source in sources):
+        overhead = document.get("overhead")
+        rows.append(
+            [
+                Cell(measured.model(document)),
+                Cell(measured.device(document)),
+                number(document.get("pictures"), 0),
+                number(document.get("sizes"), 0),
+                number(document.get("megapixels"), 1),
+                number(document.get("network_s"), 1),
+                number(document.get("warm_s"), 1),
+                number(document.get("cold_s"), 1),
+                number(None if overhead is None else 100 * overhead, 0),
+            ]
+        )
+    return Table("folders", "A folder of photographs, from start to end", columns, rows)
 
 
 def _other_table(sources: Sequence[Source]) -> Table:

@@ -33,6 +33,18 @@ DOCUMENTS = {
     "roofline": roofline(72, 128, 0.5),
     "input": {"benchmark": "input_pipeline", "device": "cpu", "files_pairs_per_second": 3.0},
     "peers": peers(),
+    "folder": {"benchmark": "folder", "device": "cpu", "pictures": 5, "warm_s": 2.0, "sizes": 1},
+    "ablation": {
+        "benchmark": "ablation",
+        "device": "cpu",
+        "common": ["--a=1"],
+        "rows": [
+            {
+                "name": "base", "choice": "data", "changes": ["--b=2"], "processor_s": 1.5,
+                "gain_db": {"crops": {"mean": 0.1, "least": -0.1}},
+            }
+        ],
+    },
     "other": {"benchmark": "peers", "device": "cpu"},
 }  # fmt: skip
 INSTEAD: tuple[Any, ...] = (None, "text", -7, 1.5, True, [], {}, [1], {"a": "b"}, [{"a": 1}])

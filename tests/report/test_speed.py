@@ -148,6 +148,18 @@ def test_throughput_inputs_and_others() -> None:
     assert found["plots"] == []
 
 
+def test_a_folder_beside_what_its_network_takes_alone() -> None:
+    folder = {
+        "benchmark": "folder", "device": "cpu", "weights": {"name": "default"}, "pictures": 50,
+        "sizes": 10, "megapixels": 82.96, "network_s": 101.25, "warm_s": 107.43, "overhead": 0.061,
+    }  # fmt: skip
+    found = section(folder)
+    assert [[cell.text for cell in row] for row in found["folders"].rows] == [
+        ["default", "cpu", "50", "10", "83.0", "101.2", "107.4", "not measured", "6"]
+    ]
+    assert "benchmarks" not in found
+
+
 def test_images_a_second_against_devices_and_batch(drawn: list[dict[str, Any]]) -> None:
     found = section(
         training(10.0, batch=8, devices=1),

@@ -231,7 +231,7 @@ def test_a_checkpoint_of_another_version_is_refused_before_pairs_are_decoded(
     # With an average to keep, the run's state has what its checkpoint lacks.
     config.train.update({"steps": 2, "average_decay": 0.9})
     config.data.pairs = str(tmp_path / "nowhere")
-    with pytest.raises(UsageError, match="has no average/.*of another version"):
+    with pytest.raises(UsageError, match=r"has no average/.*of another version"):
         loop.train(config, workdir)
 
 
