@@ -39,10 +39,15 @@ def _row(row: Document, folders: Sequence[str]) -> list[Cell]:
     for folder in folders:
         found = row["gain_db"].get(folder) or {}
         cells += [gain(found.get("mean"), 2), gain(found.get("least"), 2)]
-    changes = " ".join(row.get("changes") or [])
+    changes = _fields(row.get("changes"))
     return [*cells, number(row.get("processor_s"), 0), Cell(changes or "nothing")]
 
 
 def _common(document: Document) -> list[Prose]:
-    options = document.get("common") or []
-    return [Prose(f"All of them have {' '.join(options)}.")] if options else []
+    common = _fields(document.get("common"))
+    return [Prose(f"All of them have {common}.")] if common else []
+
+
+def _fields(options: Sequence[str] | None) -> str:
+    """A configuration's fields without what an option begins with, after which a line breaks."""
+    return ", ".join(option.removeprefix("--config.") for option in options or ())

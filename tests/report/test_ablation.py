@@ -57,16 +57,16 @@ def test_a_row_for_each_training_and_two_columns_for_each_folder() -> None:
     ]  # fmt: skip
     assert [[cell.text for cell in cells] for cells in table.rows] == [
         ["the recipe", "base", "+0.15", "−0.03", "not measured", "not measured", "320", "nothing"],
-        ["loss", "l1", "+0.23", "−0.03", "−0.06", "−0.07", "320", "--config.loss.pixel=l1"],
+        ["loss", "l1", "+0.23", "−0.03", "−0.06", "−0.07", "320", "loss.pixel=l1"],
     ]  # fmt: skip
-    assert common.text == "All of them have --config.train.steps=2000 --config.data.crop=128."
+    assert common.text == "All of them have train.steps=2000, data.crop=128."
 
 
 def test_the_page_and_its_files_have_it(tmp_path: Path) -> None:
     files = [write(tmp_path / name / "ablation.json", BOTH) for name in ("a", "b")]
     page = build(files, tmp_path / "report").read_text()
     assert 'id="ablation"' in page
-    assert "--config.loss.pixel=l1" in page
+    assert "loss.pixel=l1" in page
     assert {path.name for path in (tmp_path / "report" / "tables").iterdir()} == {
         "ablation.csv", "ablation-1.csv", "files-read.csv"
     }  # fmt: skip
