@@ -22,6 +22,7 @@ from benchmarks import command, latency, machine
 from benchmarks.networks import Network, chosen
 from deblur_jax import atomic
 from deblur_jax.evaluation.device import device_name
+from deblur_jax.weights import registry
 
 SIZES = ((256, 256), (640, 360), (1280, 720))  # pixels, width and height
 HEADINGS = ("size", "batch", "median s", "p10-p90 s", "s a picture", "GFLOP/s", "MB", "file")
@@ -68,9 +69,14 @@ def file_name(model: str, case: Case, precision: str, device: str) -> str:
 
 
 def model_name(config: str, weights: str | None) -> str:
-    """The weights' or the configuration's name without folder and suffix: `best`, `paper-vgg16`."""
+    """The weights' or the configuration's name without folder and suffix: `best`, `paper-vgg16`.
+
+    A configuration that shares its name with shipped weights is told from them: `fast-random`.
+    """
     path, _, argument = (weights, "", "") if weights else config.partition(":")
     name = f"{Path(path).stem}-{argument}" if argument else Path(path).stem
+    if not weights and name in registry.names():
+        name += "-random"
     return re.sub(r"[^\w.-]+", "-", name)
 
 

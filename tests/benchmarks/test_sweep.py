@@ -144,6 +144,11 @@ def test_names_are_those_of_the_results() -> None:
     assert sweep.model_name("configs/seed_report.py:vgg19", None) == "seed_report-vgg19"
 
 
+def test_a_configuration_is_not_taken_for_weights_of_its_name() -> None:
+    assert sweep.model_name("configs/fast.py", None) == "fast-random"
+    assert sweep.model_name("configs/paper.py", "fast") == "fast"
+
+
 @pytest.mark.parametrize(
     ("arguments", "word"),
     [
