@@ -131,3 +131,15 @@ def test_weights_are_measured_first_and_once(tmp_path, monkeypatch, capsys, rng)
     assert report(out, options=["--weights", weights]) == 0
     assert study_file.stat().st_mtime_ns == stamp  # of the same weights: not measured again
     assert (out / "index.html").read_text(encoding="utf-8") == page
+
+
+def test_a_picture_that_cannot_be_measured_is_counted(tmp_path, monkeypatch, capsys):
+    files = [
+        Path(write(tmp_path / "kinds.json", evaluation(GAINS))),
+        Path(write(tmp_path / "k.json", study(failed=[{"picture": "a.png", "reason": "broken"}]))),
+    ]
+    monkeypatch.setattr(figures, "measure_figures", lambda *_, **__: files)
+    assert report(tmp_path / "out", options=["--weights", "fast"]) == 1
+    said = capsys.readouterr().out
+    assert said.endswith("index.html: written; 1 picture could not be measured, as it says\n")
+    assert "a.png (broken)" in (tmp_path / "out" / "index.html").read_text(encoding="utf-8")

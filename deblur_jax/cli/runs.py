@@ -158,7 +158,7 @@ def report(args: argparse.Namespace) -> int:
     from deblur_jax.progress import Reporter
 
     with Reporter() as reporter:
-        said = measuring.report(
+        said, failed = measuring.report(
             args.results,
             args.output,
             weights=args.weights,
@@ -167,7 +167,7 @@ def report(args: argparse.Namespace) -> int:
             progress=reporter.item,
         )
     print(said)
-    return 0
+    return 1 if failed else 0
 
 
 def make_pairs(args: argparse.Namespace) -> int:

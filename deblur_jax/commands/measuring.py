@@ -1,5 +1,6 @@
 """Measuring weights, and reports of what was measured."""
 
+import json
 import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -192,12 +193,15 @@ def report(
     precision: str = "float32",
     overwrite: bool = False,
     progress: Callable[[int, int, str], None] | None = None,
-) -> str:
-    """Builds a report's page, Markdown, CSV and plots; returns what was written, in a line.
+) -> tuple[str, int]:
+    """Builds a report's page, Markdown, CSV and plots.
 
     With `weights`, pictures of other kinds and the kernel study are measured first, into
     `measured/` there, unless the same weights left them there. A report that exists is left alone
     unless `overwrite`.
+
+    Returns:
+      What was written, in a line, and how many pictures could not be measured with the weights.
 
     Raises:
       UsageError: neither files nor weights, a file that is not there, an output that is a file.
@@ -212,13 +216,18 @@ def report(
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{output} is a file; name a folder for the report")
     if (folder / PAGE).exists() and not overwrite:
-        return f"{folder / PAGE}: exists and was skipped (--overwrite replaces it)"
+        return f"{folder / PAGE}: exists and was skipped (--overwrite replaces it)", 0
     refuse_unwritable(folder / PAGE)
-    files = list(results)
+    figures: list[Path] = []
     if weights is not None:
-        read_all(files)  # what is wrong with them is said before minutes of measuring
-        files += _measured_figures(folder / "measured", weights, precision, overwrite, progress)
-    return f"{build(files, output)}: written"
+        read_all(results)  # what is wrong with them is said before minutes of measuring
+        figures = _measured_figures(folder / "measured", weights, precision, overwrite, progress)
+    said = f"{build([*results, *map(str, figures)], output)}: written"
+    failed = sum(len(json.loads(path.read_bytes()).get("failed", ())) for path in figures)
+    if failed:
+        pictures = "picture" if failed == 1 else "pictures"
+        said += f"; {failed} {pictures} could not be measured, as it says"
+    return said, failed
 
 
 def _measured_figures(
@@ -227,7 +236,7 @@ def _measured_figures(
     precision: str,
     again: bool,
     progress: Callable[[int, int, str], None] | None,
-) -> list[str]:
+) -> list[Path]:
     from deblur_jax.evaluation.figures import measure_figures
 
     # It is timed, so no size may share a larger one's program.
@@ -238,5 +247,4 @@ def _measured_figures(
         "self_ensemble": 1,
         "command": shlex.join(["deblur-jax", "report", "--weights", weights]),
     }
-    paths = measure_figures(folder, restorer, about=about, again=again, progress=progress)
-    return [str(path) for path in paths]
+    return measure_figures(folder, restorer, about=about, again=again, progress=progress)
