@@ -7,8 +7,8 @@ On GoPro:
         --config.data.validation=GOPRO_Large --config.data.validation_split=validation
 
 Without --config.data.pairs it trains on real pairs and sharp photographs below --config.data.root.
-The weights `default` are two runs of its pixel loss alone, 6500 steps by Adam on a GPU and 2000 by
-Muon on two CPU cores; their card has the commands and the times.
+The weights `default` are three runs of its pixel loss alone, 6500 steps by Adam on a GPU, 2000 and
+5400 by Muon on two CPU cores; their card has the commands and the times.
 """
 
 from ml_collections import ConfigDict
