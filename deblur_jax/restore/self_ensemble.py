@@ -64,7 +64,8 @@ def mean(
         told = None if watch is None else _share(watch, number, versions)
         for top, band in restore(np.ascontiguousarray(version(image, number)), told):
             turned[top : top + len(band)] += band
-    return total / np.float32(versions)
+    total /= versions  # in place: the picture may be large
+    return total
 
 
 def _share(watch: Watch, number: int, versions: int) -> Watch:
