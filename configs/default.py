@@ -90,6 +90,7 @@ def get_config() -> ConfigDict:
     # Of what VGG sees: 'none', RGB in [-1, 1] (authors' code); 'caffe', what Keras' weights were
     # trained on; 'torch', what torchvision's were.
     loss.vgg_preprocessing = "none"
+    loss.grid_weight = 0.0  # of a grid that the sharp pictures do not have; paper: none
     loss.adversarial_weight = 1.0  # 0 trains no critic
     loss.gradient_penalty_weight = 10.0  # WGAN-GP: 10
     loss.gradient_penalty_norm = "sample"  # 'sample' (WGAN-GP) or 'pixel' (authors' code)

@@ -123,7 +123,7 @@ def _measure(
         purpose = steps.DROPOUT
         restored, _ = steps.restore(state.generator, state, batch, recipe, purpose, None)
         found = {}
-        for name, term in generator_terms(state.critic, batch["sharp"], recipe).items():
+        for name, term in generator_terms(state.critic, batch, recipe).items():
             size, gradient = jax.value_and_grad(term.size)(restored)
             found[name] = size, optax.global_norm(gradient)
         return found
@@ -136,6 +136,7 @@ def _measure(
     weight = {
         "pixel": recipe.pixel_weight,
         "perceptual": recipe.perceptual_weight,
+        "grid": recipe.grid_weight,
         "adversarial": recipe.adversarial_weight,
     }
     means = {name: np.mean(values, axis=0) for name, values in history.items()}

@@ -120,6 +120,7 @@ def make_recipe(config: Any) -> Recipe:
         pixel_weight=loss.pixel_weight,
         perceptual_weight=loss.perceptual_weight,
         perceptual_loss=loss.perceptual,
+        grid_weight=loss.grid_weight,
         adversarial_weight=loss.adversarial_weight,
         gradient_penalty_weight=loss.gradient_penalty_weight,
         gradient_penalty_norm=loss.gradient_penalty_norm,

@@ -48,6 +48,7 @@ class Recipe(NamedTuple):
       pixel_loss: name in `losses.PIXEL_LOSSES`; pixel_weight: its weight.
       perceptual_weight: of the distance in features (DeblurGAN: 100); perceptual_loss: name of
         that distance in `losses.PIXEL_LOSSES` (DeblurGAN: `mse`).
+      grid_weight: of `losses.grid_loss` (0 in the paper).
       adversarial_weight: of -mean D(restored); 0 trains no critic.
       gradient_penalty_weight: 10 in WGAN-GP.
       gradient_penalty_norm, gradient_penalty_reduce: as in `losses.gradient_penalty`.
@@ -80,6 +81,7 @@ class Recipe(NamedTuple):
     pixel_weight: float = 0.0
     perceptual_weight: float = 0.0
     perceptual_loss: str = "mse"
+    grid_weight: float = 0.0
     adversarial_weight: float = 1.0
     gradient_penalty_weight: float = 10.0
     gradient_penalty_norm: str = "sample"

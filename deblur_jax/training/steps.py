@@ -157,7 +157,7 @@ def generator_loss(
     restored, batch_stats = restore(params, state, batch, recipe, DROPOUT, axis)
     scalars: Scalars = {}
     total = jnp.zeros(())
-    for name, term in generator_terms(state.critic, batch["sharp"], recipe, axis).items():
+    for name, term in generator_terms(state.critic, batch, recipe, axis).items():
         scalars[f"loss/{name}"] = term.size(restored)
         total = total + term.weight * scalars[f"loss/{name}"]
     scalars["loss/generator"] = total

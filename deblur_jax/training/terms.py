@@ -1,6 +1,6 @@
 """The terms of the generator's loss, each a function of the restored pictures alone."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -23,16 +23,17 @@ class Term(NamedTuple):
 
 
 def generator_terms(
-    critic_params: Any, sharp: jax.Array, recipe: Recipe, axis: str | None = None
+    critic_params: Any, batch: Mapping[str, jax.Array], recipe: Recipe, axis: str | None = None
 ) -> dict[str, Term]:
-    """The terms that a recipe has, by name: `pixel`, `perceptual`, `adversarial`.
+    """The terms that a recipe has, by name: `pixel`, `perceptual`, `grid`, `adversarial`.
 
     Args:
       critic_params: the critic's parameters, which the adversarial term asks.
-      sharp: float32[B, H, W, 3] in [-1, 1], what the others compare with.
+      batch: what the others compare with, `sharp` and `blurred`: float32[B, H, W, 3] in [-1, 1].
       recipe: which terms, and their weights.
       axis: the mapped axis or None.
     """
+    sharp, blurred = batch["sharp"], batch["blurred"]
     terms: dict[str, Term] = {}
     if recipe.pixel_weight:
         distance = losses.PIXEL_LOSSES[recipe.pixel_loss]
@@ -42,6 +43,10 @@ def generator_terms(
         terms["perceptual"] = Term(
             recipe.perceptual_weight,
             lambda restored: losses.perceptual_loss(features, restored, sharp, distance=measure),
+        )
+    if recipe.grid_weight:
+        terms["grid"] = Term(
+            recipe.grid_weight, lambda restored: losses.grid_loss(restored, sharp, blurred)
         )
     if recipe.adversarial:
 

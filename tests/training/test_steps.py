@@ -212,6 +212,17 @@ def test_the_perceptual_distance_is_the_recipes() -> None:
         np.testing.assert_allclose(scalars["loss/generator"], 7 * expected.mean(), rtol=1e-5)
 
 
+def test_the_grid_has_its_weight_in_the_loss() -> None:
+    recipe = RECIPE._replace(adversarial_weight=0.0, grid_weight=0.25)
+    state, batch = init_state(jax.random.key(0), recipe), one_slice(make_batch(1), 0)
+    restored = apply_generator(state.generator, batch["blurred"], recipe.generator)
+    _, scalars = jitted(steps.generator_step, recipe)(state, batch)
+    expected = losses.grid_loss(restored, batch["sharp"], batch["blurred"])
+    np.testing.assert_allclose(scalars["loss/grid"], expected, rtol=1e-3)
+    total = 0.5 * scalars["loss/pixel"] + 0.25 * scalars["loss/grid"]
+    np.testing.assert_allclose(scalars["loss/generator"], total, rtol=1e-5)
+
+
 def test_pretraining_leaves_the_critic_alone_and_names_every_loss() -> None:
     state, batch = init_state(jax.random.key(0), RECIPE), make_batch(RECIPE.slices)
     alone = jitted(steps.train_step, RECIPE, pretrain=True)
