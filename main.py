@@ -9,6 +9,7 @@ from absl import app, flags
 from ml_collections import config_flags
 
 from deblur_jax.errors import UserError
+from deblur_jax.huge_pages import start_again_with_huge_pages
 
 MODES = ("train", "evaluate", "train_and_evaluate", "prepare", "calibrate")
 _CONFIG = config_flags.DEFINE_config_file("config", None, "File of the configuration.")
@@ -86,4 +87,5 @@ def main(argv: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    start_again_with_huge_pages()
     app.run(main, flags_parser=parse_flags)

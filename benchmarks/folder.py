@@ -36,16 +36,24 @@ SIDES = (480, 1920)  # pixels, the shortest and the longest side
 RUNS = 2  # of each picture in memory after a first one; their median counts
 
 
-def make_pictures(folder: Path, count: int, sizes: int, seed: int = 0) -> list[Path]:
-    """Writes `count` photographs of `sizes` sizes in turn; UserError without scikit-image's."""
+def draw_sizes(count: int, seed: int = 0) -> list[tuple[int, int]]:
+    """Heights and widths in pixels, drawn evenly from `SIDES`."""
+    drawn = np.random.default_rng(seed).integers(*SIDES, (count, 2), endpoint=True)
+    return [(int(height), int(width)) for height, width in drawn]
+
+
+def make_pictures(folder: Path, count: int, sizes: Sequence[tuple[int, int]]) -> list[Path]:
+    """Writes `count` photographs of these heights and widths in turn, PNG and JPEG in turn.
+
+    UserError where scikit-image's photographs are not there.
+    """
     found = [path for path in (bundled(photograph.file) for photograph in PHOTOGRAPHS) if path]
     if not found:
         raise UserError("scikit-image's photographs are not there")
-    drawn = np.random.default_rng(seed).integers(*SIDES, (sizes, 2), endpoint=True)
     paths = []
     for number in range(count):
         photograph = read_rgb(found[number % len(found)])
-        height, width = drawn[number % sizes]
+        height, width = sizes[number % len(sizes)]
         repeats = [
             -(-int(n) // m) for n, m in zip((height, width), photograph.shape[:2], strict=True)
         ]
@@ -65,9 +73,9 @@ def of_memory(paths: Sequence[Path], restorer: Restorer) -> list[float]:
     ]
 
 
-def of_command(folder: Path, output: Path, weights: str, cache: Path) -> float:
+def of_command(source: Path, output: Path, weights: str, cache: Path) -> float:
     """Seconds of `deblur-jax deblur` as a process; UserError where it fails."""
-    call = [sys.executable, "-m", "deblur_jax", "deblur", str(folder), "--output", str(output)]
+    call = [sys.executable, "-m", "deblur_jax", "deblur", str(source), "--output", str(output)]
     start = time.perf_counter()
     ended = subprocess.run(
         [*call, "--weights", weights],
@@ -76,7 +84,7 @@ def of_command(folder: Path, output: Path, weights: str, cache: Path) -> float:
         text=True,
     )
     if ended.returncode:
-        raise UserError(f"restoring the folder failed: {ended.stderr.strip().splitlines()[-1]}")
+        raise UserError(f"restoring {source} failed: {ended.stderr.strip().splitlines()[-1]}")
     return time.perf_counter() - start
 
 
@@ -94,7 +102,7 @@ def measure(
     with tempfile.TemporaryDirectory() as place:
         folder, cache = Path(place) / "in", Path(place) / "cache"
         folder.mkdir()
-        paths = make_pictures(folder, pictures, sizes)
+        paths = make_pictures(folder, pictures, draw_sizes(sizes))
         megapixels = sum(np.prod(Image.open(path).size) for path in paths) / 1e6
         seconds = [run(folder, Path(place) / name, weights, cache) for name in ("cold", "warm")]
         alone = of_memory(paths, restorer)

@@ -9,7 +9,12 @@ checkpoints and validation are left out. A perceptual loss takes VGG's weights f
 long, and the JSON file says `"vgg_source": "random"`.
 
 `--profile DIR` also writes a trace of a few steps after the timed ones: open DIR in TensorBoard, or
-the `*.trace.json.gz` within it at https://ui.perfetto.dev (`benchmarks/tracing.py`).
+the `*.trace.json.gz` within it at https://ui.perfetto.dev (`benchmarks/tracing.py`). On an
+accelerator `wait_share` is then the share of these steps in which it had nothing to do.
+
+`--parts` times by themselves: `data_s`, cutting the crops of all slices; `generator_step_s` and
+`critic_step_s`, one update each; `penalty_s`, the gradient penalty with its gradients by the
+critic's parameters; `perceptual_s`, the perceptual loss with its gradients by the pictures.
 """
 
 import argparse
@@ -21,14 +26,18 @@ from typing import Any
 
 import jax
 import numpy as np
+import optax
 
 from benchmarks import command, config_file, machine, random_values, timing, tracing
+from deblur_jax import fast, losses
 from deblur_jax.data import resident, store
 from deblur_jax.data.training_set import TrainingSet, augmentation
+from deblur_jax.models import critic
 from deblur_jax.training import parallel, steps
 from deblur_jax.training.feed import Feed
 from deblur_jax.training.recipe import make_recipe
 from deblur_jax.training.state import Recipe, TrainState
+from deblur_jax.training.terms import generator_terms
 
 PAIRS = 8  # random pairs on the device; how many there are does not change the time
 MARGIN = 32  # pixels by which they are larger than a crop
@@ -95,7 +104,7 @@ def time_steps(
     times = timing.summary(timing.repeat(advance, count, warmups=1, clock=clock))
     compile_s = max(first - times["median_s"], 0.0)
     if profile:
-        tracing.record(advance, profile)
+        tracing.record(advance, profile, apart=False)
     return state, {"first_s": first, "compile_s": compile_s} | times
 
 
@@ -105,24 +114,80 @@ def part_step(
     packed: resident.Resident,
     update: Callable[..., Any],
 ) -> Step:
-    """A step of one update alone, `steps.generator_step` or the critic's, over all devices.
+    """A step of one part alone, over all devices.
 
     A program of its own cuts the crops before: in one with the update XLA:CPU would cut them again
     wherever the update reads them, which takes longer than the update.
+
+    Args:
+      feed, recipe, packed: of `prepare`.
+      update: of a state and a batch to these of the next step, as `steps.generator_step`.
     """
+    cut = _crops(feed, 1)
     own = parallel.positions(feed.batch_size)
 
-    def crops(step: jax.Array, own: jax.Array, packed: resident.Resident) -> steps.Batch:
-        first = step.astype(np.uint32) * feed.batch_size
-        index = parallel.sample_numbers(first, 1, feed.batch_size, own)[0]
-        return feed.crops(packed, index) | {"index": index}
-
     def one(state: TrainState, batch: steps.Batch) -> Any:
+        batch = jax.tree.map(lambda x: x[0], batch)
         return update(state, batch, recipe=recipe, axis=parallel.AXIS)
 
-    cut = parallel.pmap_data(crops, (None, 0, None))
     mapped = parallel.pmap_step(one, (None, 0))
     return lambda state: mapped(state, cut(state.step, own, packed))
+
+
+def data_step(feed: Feed, recipe: Recipe, packed: resident.Resident) -> Step:
+    """Cuts the crops of a step's slices, and does nothing with them."""
+    cut = _crops(feed, recipe.slices)
+    own = parallel.positions(feed.batch_size)
+    return lambda state: (state, cut(state.step, own, packed))
+
+
+def _crops(feed: Feed, slices: int) -> Callable[..., Any]:
+    """A program that cuts a step's crops on each device, slices in front."""
+
+    def crops(step: jax.Array, own: jax.Array, packed: resident.Resident) -> steps.Batch:
+        first = step.astype(np.uint32) * feed.batch_size * slices
+        index = parallel.sample_numbers(first, slices, feed.batch_size, own)
+        return feed.crops(packed, index) | {"index": index}
+
+    return parallel.pmap_data(crops, (None, 0, None))
+
+
+def penalty_update(
+    state: TrainState, batch: steps.Batch, *, recipe: Recipe, axis: str | None
+) -> tuple[TrainState, steps.Scalars]:
+    """The gradient penalty between sharp and blurred crops, and its gradients' norm."""
+
+    def penalty(params: Any) -> jax.Array:
+        def score(x: jax.Array) -> jax.Array:
+            return critic.apply(
+                params,
+                x,
+                recipe.critic,
+                dtype=recipe.dtype,
+                axis_name=axis,
+                operations=fast.choose_operations(),
+            )
+
+        return losses.gradient_penalty(
+            score,
+            batch["sharp"],
+            batch["blurred"],
+            np.float32(0.5),
+            norm=recipe.gradient_penalty_norm,
+            reduce=recipe.gradient_penalty_reduce,
+        )
+
+    value, gradients = jax.value_and_grad(penalty)(parallel.varying(state.critic, axis))
+    return state, parallel.mean({"value": value, "norm": optax.global_norm(gradients)}, axis)
+
+
+def perceptual_update(
+    state: TrainState, batch: steps.Batch, *, recipe: Recipe, axis: str | None
+) -> tuple[TrainState, steps.Scalars]:
+    """The perceptual loss of blurred crops, and its gradient's norm by their pixels."""
+    term = generator_terms(state.critic, batch, recipe, axis)["perceptual"]
+    value, gradient = jax.value_and_grad(term.size)(batch["blurred"])
+    return state, parallel.mean({"value": value, "norm": optax.global_norm(gradient)}, axis)
 
 
 def time_parts(
@@ -132,10 +197,10 @@ def time_parts(
     state: TrainState,
     count: int,
 ) -> dict[str, float]:
-    """Median seconds of one generator update and of one critic update, each compiled by itself.
+    """Median seconds of each part, compiled by itself; which ones, the module's docstring says.
 
     A critic's update holds the generator's forward pass where each has fresh data. The parts need
-    not add up to the step's time, as a step is optimised as a whole.
+    not add up to the step's time: some lie within others, and a step is optimised as a whole.
     """
 
     def critic_update(state: TrainState, batch: steps.Batch, **options: Any) -> Any:
@@ -145,12 +210,16 @@ def time_parts(
 
     updates: dict[str, Callable[..., Any]] = {"generator_step_s": steps.generator_step}
     if recipe.adversarial:
-        updates["critic_step_s"] = critic_update
-    parts = {}
-    for name, update in updates.items():
-        state, times = time_steps(part_step(feed, recipe, packed, update), state, count)
-        parts[name] = times["median_s"]
-    return parts
+        updates |= {"critic_step_s": critic_update, "penalty_s": penalty_update}
+    if recipe.features is not None:
+        updates["perceptual_s"] = perceptual_update
+    parts = {"data_s": data_step(feed, recipe, packed)}
+    parts |= {name: part_step(feed, recipe, packed, own) for name, own in updates.items()}
+    found = {}
+    for name, step in parts.items():
+        state, times = time_steps(step, state, count)
+        found[name] = times["median_s"]
+    return found
 
 
 def measure(
@@ -167,7 +236,7 @@ def measure(
       config: as `configs/default.py` describes it.
       name: of the configuration, for the JSON file.
       count: timed steps.
-      parts: also time the generator's and the critic's updates by themselves.
+      parts: also time the parts of a step by themselves.
       profile: folder for a trace of steps after the timed ones, or None.
 
     Returns:
@@ -204,6 +273,7 @@ def measure(
         "images_per_second_per_device": rate * batch / jax.device_count(),
         "parts": time_parts(feed, recipe, packed, state, count) if parts else None,
         "allocator_peak_mb": machine.allocator_peak_mb(),
+        "wait_share": tracing.wait_share(profile) if profile else None,
     }
 
 
@@ -227,6 +297,8 @@ def sentences(m: dict[str, Any]) -> str:
     if m["parts"]:
         named = (f"{part.removesuffix('_s')} {value:.4g} s" for part, value in m["parts"].items())
         lines.append("of which " + ", ".join(named).replace("_", " "))
+    if m["wait_share"] is not None:
+        lines.append(f"the device waits in {m['wait_share']:.1%} of the time")
     return "\n".join(lines)
 
 
@@ -242,7 +314,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--parts",
         action="store_true",
-        help="also compile and time the generator's and the critic's updates by themselves",
+        help="also compile and time data, updates, penalty and perceptual loss by themselves",
     )
     command.add_common(parser)
     command.add_profile(parser)

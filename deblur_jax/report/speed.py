@@ -15,6 +15,7 @@ from deblur_jax.web.elements import (
     Section,
     Table,
     number,
+    size,
 )
 
 RATE = "_pairs_per_second"  # ends the keys of the input pipeline's measures
@@ -28,7 +29,8 @@ def section(sources: Sequence[Source]) -> Section:
     training = [s for s in sources if _is(s, "throughput") and "steps_per_second" in s.document]
     inputs = [s for s in sources if _is(s, "input_pipeline") and _rates(s)]
     folders = [s for s in sources if _is(s, "folder") and s.document.get("warm_s")]
-    told = [*passes, *limits, *beside, *training, *inputs, *folders]
+    starts = [s for s in sources if _is(s, "cold_start") and "median_s" in s.document]
+    told = [*passes, *limits, *beside, *training, *inputs, *folders, *starts]
     other = [s for s in sources if not any(s is each for each in told)]
     on_accelerators = {
         "latency": passes, "share of the limits": limits, "training throughput": training,
@@ -46,6 +48,8 @@ def section(sources: Sequence[Source]) -> Section:
         found.append(_input_table(inputs))
     if folders:
         found.append(_folder_table(folders))
+    if starts:
+        found.append(_start_table(starts))
     if other:
         found.append(_other_table(other))
     return Section("speed", "Speed", found)
@@ -125,6 +129,27 @@ def _folder_table(sources: Sequence[Source]) -> Table:
             ]
         )
     return Table("folders", "A folder of photographs, from start to end", columns, rows)
+
+
+def _start_table(sources: Sequence[Source]) -> Table:
+    columns = [
+        Column("model", numeric=False), Column("device", numeric=False), Column("size"),
+        Column("median s", help="from the start of the command to its end, programs on disk"),
+        Column("first time s", help="with nothing compiled before"),
+        Column("date", numeric=False),
+    ]  # fmt: skip
+    rows = [
+        [
+            Cell(measured.model(document)),
+            Cell(measured.device(document)),
+            size(document.get("width"), document.get("height")),
+            number(document.get("median_s"), 2),
+            number(document.get("cold_s"), 2),
+            measured.date(document),
+        ]
+        for document in (source.document for source in sources)
+    ]
+    return Table("cold-start", "One picture, from start to end", columns, rows)
 
 
 def _other_table(sources: Sequence[Source]) -> Table:

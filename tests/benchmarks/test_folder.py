@@ -24,7 +24,7 @@ def weights(tmp_path):
 
 
 def test_pictures_differ_in_size_and_format(tmp_path):
-    paths = folder.make_pictures(tmp_path, 8, 5)
+    paths = folder.make_pictures(tmp_path, 8, folder.draw_sizes(5))
     sizes = set()
     for path in paths:
         with Image.open(path) as image:
@@ -59,5 +59,5 @@ def test_the_command_is_the_real_one(weights, tmp_path):
     assert folder.of_command(tmp_path / "in", out, weights, cache) > 0
     assert [path.name for path in out.iterdir()] == ["a.png"] and any(cache.iterdir())
     (tmp_path / "in" / "b.png").write_bytes(b"")
-    with pytest.raises(UserError, match="restoring the folder failed"):
+    with pytest.raises(UserError, match=r"restoring .* failed"):
         folder.of_command(tmp_path / "in", out, weights, cache)

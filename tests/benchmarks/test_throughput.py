@@ -5,12 +5,16 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 from benchmarks import config_file, random_values, throughput, tracing
+from deblur_jax import losses
+from deblur_jax.models import CriticConfig, GeneratorConfig, apply_critic
 from deblur_jax.training import steps
-from deblur_jax.training.state import init_state
+from deblur_jax.training.state import Recipe, init_state
 
 CROP = 16
 CONFIG = f"""
@@ -65,6 +69,7 @@ def test_the_command_writes_every_key(
     assert measures["first_s"] >= measures["compile_s"] > 0
     assert measures["crop"] == CROP and measures["precision"] == "float32"
     assert measures["parts"] is None and measures["critic_parameters"] == 0
+    assert measures["wait_share"] is None
     assert measures["config"] == name and measures["parameters"] > 0
     assert {"device", "versions", "date", "p10_s", "p90_s"} <= set(measures)
     printed = capsys.readouterr().out
@@ -96,8 +101,8 @@ def test_the_trace_is_of_steps_after_the_timed_ones(
         states.append(state)
         return state + 1, {}
 
-    def record(call: Any, folder: Path) -> None:
-        assert folder == tmp_path and len(states) == 6
+    def record(call: Any, folder: Path, *, apart: bool) -> None:
+        assert folder == tmp_path and len(states) == 6 and not apart
         call()
 
     monkeypatch.setattr(tracing, "record", record)
@@ -130,18 +135,63 @@ def test_each_part_is_its_own_update(monkeypatch: pytest.MonkeyPatch, config_pat
     monkeypatch.setattr(throughput, "time_steps", time_steps)
     monkeypatch.setattr(throughput, "part_step", lambda c, r, p, update: update)
     parts = throughput.time_parts(feed, recipe, packed, None, 3)
-    assert parts == {"generator_step_s": 3.0, "critic_step_s": 3.0}
-    assert measured[0] is steps.generator_step
+    names = ("data_s", "generator_step_s", "critic_step_s", "penalty_s")
+    assert parts == dict.fromkeys(names, 3.0)
+    assert measured[1] is steps.generator_step and measured[3] is throughput.penalty_update
     for data, restored in (("fresh", None), ("same", "pictures")):
         given: dict = {}
         monkeypatch.setattr(steps, "critic_step", lambda s, b, given=given, **o: given.update(o))
         measured.clear()
         changed = recipe._replace(critic_data=data)
         throughput.time_parts(feed, changed, packed, None, 3)
-        measured[1](None, {"blurred": "pictures"}, recipe=changed, axis="a")
+        measured[2](None, {"blurred": "pictures"}, recipe=changed, axis="a")
         assert given == {"restored": restored, "recipe": changed, "axis": "a"}
     alone = recipe._replace(adversarial_weight=0.0)
-    assert set(throughput.time_parts(feed, alone, packed, None, 3)) == {"generator_step_s"}
+    names = {"data_s", "generator_step_s"}
+    assert set(throughput.time_parts(feed, alone, packed, None, 3)) == names
+    seeing = alone._replace(features=lambda x: x)
+    assert set(throughput.time_parts(feed, seeing, packed, None, 3)) == names | {"perceptual_s"}
+
+
+def test_data_are_all_slices_of_a_step_and_leave_the_state_alone(config_path: Path) -> None:
+    config = config_file.load(str(config_path))
+    recipe, feed, packed = throughput.prepare(config)
+    state = random_values.train_state(recipe)
+    after, batch = throughput.data_step(feed, recipe, packed)(state)
+    devices, share = jax.device_count(), config.train.batch_size // jax.device_count()
+    assert after is state
+    assert batch["sharp"].shape == (devices, 2, share, CROP, CROP, 3)
+    whole = np.asarray(batch["index"]).swapaxes(0, 1).ravel()
+    np.testing.assert_array_equal(np.sort(whole), np.arange(2 * config.train.batch_size))
+
+
+def test_penalty_and_perceptual_loss_are_the_steps_own() -> None:
+    rng = np.random.default_rng(0)
+    pictures = rng.uniform(-1, 1, (2, 2, CROP, CROP, 3)).astype(np.float32)
+    batch = {"sharp": pictures[0], "blurred": pictures[1]}
+    recipe = Recipe(
+        generator=GeneratorConfig(width=2, blocks=0),
+        critic=CriticConfig(width=2, norm="none"),
+        learning_rate=lambda step: jnp.float32(1e-3),
+        features=lambda x: 2 * x,
+        perceptual_weight=3.0,
+    )
+    state = random_values.train_state(recipe)
+    same, found = throughput.perceptual_update(state, batch, recipe=recipe, axis=None)
+    difference = 2 * (batch["blurred"] - batch["sharp"])
+    assert same is state
+    assert float(found["value"]) == pytest.approx(np.square(difference).mean(), rel=1e-5)
+    length = np.linalg.norm(4 * difference / difference.size)
+    assert float(found["norm"]) == pytest.approx(length, rel=1e-5)
+
+    _, found = throughput.penalty_update(state, batch, recipe=recipe, axis=None)
+    score = lambda params, x: apply_critic(params, x, recipe.critic)  # noqa: E731
+    penalty = lambda params: losses.gradient_penalty(  # noqa: E731
+        lambda x: score(params, x), batch["sharp"], batch["blurred"], 0.5
+    )
+    value, gradients = jax.value_and_grad(penalty)(state.critic)
+    assert float(found["value"]) == pytest.approx(float(value), rel=1e-4)
+    assert float(found["norm"]) == pytest.approx(float(optax.global_norm(gradients)), rel=1e-3)
 
 
 def test_a_part_updates_its_network_from_the_resident_pairs(config_path: Path) -> None:

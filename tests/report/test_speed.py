@@ -213,3 +213,12 @@ def test_ratios_without_a_spread_and_several_files() -> None:
     found = section(peers(), peers(ratios={}), alone)
     assert [plot.name for plot in found["plots"]] == ["peers", "peers-1"]
     assert "torch" in found["plots"][1].svg and "onnx" not in found["plots"][1].svg
+
+
+def test_starts_of_the_command_have_a_table() -> None:
+    start = {"benchmark": "cold_start", "weights": {"name": "fast"}, "device": "cpu", **DATE}
+    start |= {"height": 256, "width": 256, "median_s": 0.984, "cold_s": 3.217}
+    table = section(start)["cold-start"]
+    assert texts(table, "model", "size", "median s", "first time s", "date") == [
+        ["fast", "256 × 256", "0.98", "3.22", "2026-11-23"]
+    ]
