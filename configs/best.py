@@ -7,8 +7,9 @@ On GoPro:
         --config.data.validation=GOPRO_Large --config.data.validation_split=validation
 
 Without --config.data.pairs it trains on real pairs and sharp photographs below --config.data.root.
-The weights `default` are three runs of its pixel loss alone, 6500 steps by Adam on a GPU, 2000 and
-5400 by Muon on two CPU cores; their card has the commands and the times.
+Hardware, time and score: not run to the end here. The weights `default` are runs of its pixel loss
+alone, 6500 steps by Adam on a GPU, 2000 and 5400 by Muon on two CPU cores; their card has the
+commands, the times and the scores.
 """
 
 from ml_collections import ConfigDict

@@ -6,8 +6,8 @@
 The perceptual and the adversarial term have the paper's weights; the pixel loss is weighed so that
 its gradient on the pictures is as long as the perceptual term's. The generator is trained without
 its critic first, as the Columbia report proposes. Hardware, time and score: not run to the end
-here. The weights `deblurgan` are a run of its pixel loss alone, 75 minutes on two CPU cores; their
-card has the command, the scores, and what the other losses did.
+here. The weights `deblurgan` are a run with a pixel loss alone, Charbonnier's, 75 minutes on two
+CPU cores; their card has the command, the scores, and what the other losses did.
 """
 
 from ml_collections import ConfigDict

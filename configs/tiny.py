@@ -3,7 +3,7 @@
     python main.py --config=configs/tiny.py --workdir=out/tiny
 
 Without --config.data.pairs=DIR it blurs the photographs that scikit-image bundles. It is far too
-small and short to restore anything.
+small and short to restore anything, so it has no score.
 """
 
 from ml_collections import ConfigDict

@@ -24,8 +24,8 @@ def artefacts(restored: np.ndarray, blurred: np.ndarray) -> dict[str, float | No
     Returns:
       `shift_red`, `shift_green`, `shift_blue`: mean of restored minus blurred in grey levels;
       `clipped`: share of the values that became black or white, 0 to 1; `grid`: how far a pattern
-      of 2 or 4 pixels stands out, in dB, None below 16 pixels a side. `training/guards.py` has the
-      definitions and what real pairs show.
+      of 2 or 4 pixels stands out, in dB (`checkerboard.peaks`), None below 16 pixels a side.
+      `training/guards.py` has the other definitions, and what real pairs show.
     """
     check_pair(restored, blurred)
     by_row, clipped, grid = _measure(restored, blurred)
