@@ -71,6 +71,15 @@ def test_the_paper_s_network_at_its_width(rng) -> None:
     assert np.abs(y - exact(params, None, config, x)).max() < 1e-4
 
 
+def test_the_shipped_weights_restore_the_same(rng) -> None:
+    weights = registry.load("deblurgan")
+    small = rng.uniform(-1, 1, (1, 9, 11, 3))
+    x = np.asarray(jax.image.resize(small, (1, 64, 96, 3), "cubic"), np.float32).clip(-1, 1)
+    prepared, forward = fast.choose_forward(weights.params, weights.config, platform="cpu")
+    y = np.asarray(jax.jit(forward)(prepared, x))
+    assert np.abs(y - exact(weights.params, None, weights.config, x)).max() < 1e-4
+
+
 @pytest.mark.parametrize(
     "options",
     [
