@@ -30,6 +30,7 @@ CONFIG = "configs/fast.py"
 # Small enough for two cores; all else in `base` is `best` with the network of `fast`.
 COMMON = (
     "--config.loss.pixel=psnr",
+    "--config.loss.grid_weight=0",
     "--config.train.optimizer=adam",
     "--config.train.steps=2000",
     "--config.train.warmup_steps=200",
