@@ -1,6 +1,7 @@
 """What surrounds the marks of a plot: logarithmic scales, title, labels, legend."""
 
 import math
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LEGEND = 60  # points above the axes that a figure's height reckons with
+# Characters of a legend's line: a wider one would take its width from the axes below.
+MOST_CHARACTERS = 52
 LEAST_SPAN = 4.0  # the greatest value over the least, below which a logarithmic axis is linear
 
 
@@ -64,12 +67,14 @@ def finish(
     if series > 1 or note:
         handles, labels = axes.get_legend_handles_labels()
         columns = 3 if max(map(len, labels)) < 20 else 1
+        labels = [textwrap.fill(label, MOST_CHARACTERS) for label in labels]
+        rows = sum(label.count("\n") + 1 for label in labels) if columns == 1 else series
         axes.legend(
             handles, labels, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2,
             borderpad=0.1, ncols=columns, frameon=False, labelcolor=INK, fontsize=9.5,
             title=note or None, title_fontsize=8, alignment="left",
         ).get_title().set_color(SOFT)  # fmt: skip
-        above += 15 * math.ceil(series / columns) + (14 if note else 0)
+        above += 15 * math.ceil(rows / columns) + (14 if note else 0)
         # A long legend makes the drawing higher, not the marks' room lower.
         drawing.set_figheight(drawing.get_figheight() + max(0, above - LEGEND) / 72)
     axes.set_title(title, loc="left", pad=above, color=INK, fontsize=12, fontweight="semibold")

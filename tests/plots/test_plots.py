@@ -57,6 +57,17 @@ def test_zeros_are_gaps_on_a_logarithmic_axis_and_no_axis_is_made_of_nothing() -
     Drawn(plots.points("t", [empty], x_label="", y_label="", log_y=True))
 
 
+def test_long_names_take_no_width_from_the_marks() -> None:
+    def widest(name: str) -> float:
+        lines = [plots.Line(name.format(n), [1, 2], [n, n + 1]) for n in range(3)]
+        drawn = Drawn(plots.points("t", lines, x_label="", y_label=""))
+        x = drawn.places("series-0")[:, 0]
+        return x[1] - x[0]
+
+    long = "configs/paper.py, random weights, bfloat16, batch {}, gpu: NVIDIA H100 80GB HBM3"
+    assert widest(long) == pytest.approx(widest("model {}"), rel=0.02)
+
+
 def test_counts_have_no_fractions_between_them() -> None:
     line = plots.Line("one", [1, 2], [0.25, 0.75])
     drawn = Drawn(plots.points("t", [line], x_label="", y_label=""))
