@@ -2,25 +2,11 @@
 
 import json
 
-import jax
-import numpy as np
 import pytest
 from PIL import Image
 
 from benchmarks import cold_start, folder
-from deblur_jax import models
 from deblur_jax.errors import UserError
-from deblur_jax.weights import registry
-
-CONFIG = models.GeneratorConfig(width=2, blocks=0)
-
-
-@pytest.fixture
-def weights(tmp_path):
-    path = tmp_path / "small.safetensors"
-    shapes = jax.eval_shape(lambda: models.init_generator(jax.random.key(0), CONFIG))
-    registry.save(path, CONFIG, jax.tree.map(lambda s: np.full(s.shape, 0.01), shapes))
-    return str(path)
 
 
 def test_the_first_start_has_an_empty_cache_and_counts_by_itself(weights):
