@@ -1,6 +1,7 @@
 """What the program runs on, in words: a time without its device says nothing."""
 
 import os
+import re
 from pathlib import Path
 
 import jax
@@ -9,7 +10,7 @@ CPUINFO = Path("/proc/cpuinfo")
 
 
 def device_name() -> str:
-    """JAX's default device, such as `gpu: NVIDIA H200` or `cpu: AMD EPYC 7763 (2 cores)`."""
+    """JAX's default device, as `gpu: NVIDIA H200` or `cpu: AMD EPYC 7763 (2 cores)`."""
     device = jax.devices()[0]
     if device.platform != "cpu":
         return f"{device.platform}: {device.device_kind}"
@@ -25,9 +26,19 @@ def _usable_cores() -> int:
 
 
 def _processor() -> str:
-    """The processor's model where the system tells it, else an empty string."""
+    """The processor's model where the system tells it, else an empty string.
+
+    A name without a number, as virtual machines have it, may be of generations half as fast as each
+    other: the family's and the model's numbers stand behind it then.
+    """
     try:
         lines = CPUINFO.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return ""
-    return next((line.split(":", 1)[1].strip() for line in lines if line[:10] == "model name"), "")
+    pairs = (line.partition(":") for line in reversed(lines))  # of all cores' lines the first wins
+    told = {key.strip(): value.strip() for key, _, value in pairs}
+    name = told.get("model name", "")
+    family, model = told.get("cpu family"), told.get("model")
+    if not name or re.search(r"\d", name) or not (family and model):
+        return name
+    return f"{name}, family {family}, model {model}"

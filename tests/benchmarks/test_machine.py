@@ -50,6 +50,7 @@ def test_outside_git_there_is_no_commit_but_the_environment_s(
     ("device", "tag"),
     [
         ("cpu: AMD EPYC (2 cores)", "cpu2"),
+        ("cpu: AMD EPYC, family 25, model 17 (2 cores)", "cpu2"),
         ("cpu: Arm (1 core)", "cpu1"),
         ("cpu: a 7 core wonder", "cpu"),
         ("gpu: NVIDIA H200", "h200"),
