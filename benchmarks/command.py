@@ -142,6 +142,15 @@ def out_of_memory(error: Exception) -> bool:
     return isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)
 
 
+def row(cells: Sequence[str], widths: Sequence[int]) -> str:
+    """Cells under one another in columns of so many characters; below zero stands to the left."""
+    aligned = (
+        cell.ljust(-width) if width < 0 else cell.rjust(width)
+        for cell, width in zip(cells, widths, strict=True)
+    )
+    return "  ".join(aligned)
+
+
 def write(path: Path, measures: dict[str, Any]) -> None:
     """Writes measures as JSON; UserError as `atomic.write_text`."""
     atomic.write_text(path, json.dumps({"schema": SCHEMA} | measures, indent=2) + "\n")

@@ -86,7 +86,7 @@ def sweep(arguments: argparse.Namespace) -> int:
     atomic.refuse_unwritable(folder / "latency.json")
     model, device = model_name(arguments.config, arguments.weights), device_name()
     network, code = None, 0
-    print(_line(HEADINGS), flush=True)
+    print(command.row(HEADINGS, WIDTHS), flush=True)
     for case in cases(arguments.sizes, arguments.batches):
         path = folder / file_name(model, case, precision, device)
         if path.exists() and not arguments.overwrite:
@@ -99,7 +99,7 @@ def sweep(arguments: argparse.Namespace) -> int:
             code = 1
         else:
             command.write(path, measures)
-            print(_line(_row(measures, path)), flush=True)
+            print(command.row(_row(measures, path), WIDTHS), flush=True)
     return code
 
 
@@ -129,14 +129,6 @@ def _row(m: dict[str, Any], path: Path) -> list[str]:
         "–" if memory is None else f"{memory:.0f}",
         path.name,
     ]
-
-
-def _line(cells: Sequence[str]) -> str:
-    aligned = (
-        cell.ljust(-width) if width < 0 else cell.rjust(width)
-        for cell, width in zip(cells, WIDTHS, strict=True)
-    )
-    return "  ".join(aligned)
 
 
 def _size(text: str) -> tuple[int, int]:

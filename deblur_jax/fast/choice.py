@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from deblur_jax import models
-from deblur_jax.fast import nafnet, nafnet_block, resnet, sums
+from deblur_jax.fast import ends, float8, nafnet, nafnet_block, resnet, sums
 from deblur_jax.fast.convolution import convolution
 from deblur_jax.models import GeneratorConfig, generator
 from deblur_jax.models.extent import Extent
@@ -70,11 +70,7 @@ def choose_forward(
         if config.generator == "resnet" and not own_statistics and dtype == jnp.float32:
             return resnet.prepare(params, config, batch_stats), _finished(resnet.apply, config)
 
-    operations = PLAIN
-    if not on_cpu and not _plain():
-        operations = Operations(
-            instance_norm=sums.instance_norm_once, depthwise=depthwise_grouped, unroll=False
-        )
+    operations = PLAIN if on_cpu or _plain() else accelerated()
 
     def plain(both: Any, x: jax.Array, extent: Extent | None = None) -> jax.Array:
         own, stats = both
@@ -84,6 +80,23 @@ def choose_forward(
         )
 
     return (params, batch_stats), plain
+
+
+def accelerated(square: int = 1, *, narrow: bool = False) -> Operations:
+    """What accelerators restore with; of the options it is not measured yet what they bring.
+
+    Args:
+      square: side in pixels of the squares that the first and the last layer take at a time, see
+        `fast.ends`; 1 leaves them as they are.
+      narrow: wide convolutions in 8-bit floats, see `fast.float8`.
+    """
+    return Operations(
+        convolution=float8.convolution if narrow else None,
+        instance_norm=sums.instance_norm_once,
+        depthwise=depthwise_grouped,
+        unroll=False,
+        ends=ends.squares(square) if square > 1 else None,
+    )
 
 
 def _finished(apply: Forward, config: GeneratorConfig) -> Forward:

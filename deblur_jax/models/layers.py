@@ -179,6 +179,8 @@ class Operations(NamedTuple):
       depthwise: (x, kernel, bias) to x with each channel convolved.
       nafnet_block: (parameters, x, dtype) to what `nafnet.Block` makes of x, where nothing drops
         out and nothing is cleared; None for that itself.
+      ends: as `convolution`, for DeblurGAN's first and last layers, whose input or result has three
+        channels; None for what those layers take otherwise.
       unroll: whether blocks with stacked parameters stand one after the other in the program. A
         loop over them compiles in a fraction of the time; on a CPU a pass takes a fifth longer.
       remat: of residual blocks only the input is kept for the gradient, the rest computed again.
@@ -190,6 +192,7 @@ class Operations(NamedTuple):
     instance_norm: Callable[[jax.Array, float], jax.Array] = instance_norm
     depthwise: Callable[[jax.Array, jax.Array, jax.Array], jax.Array] = depthwise
     nafnet_block: Callable[[Any, jax.Array, Any], jax.Array] | None = None
+    ends: Callable[..., jax.Array] | None = None
     unroll: bool = True
     remat: bool = False
     reflect_pad: Callable[[jax.Array, int], jax.Array] = reflect_pad

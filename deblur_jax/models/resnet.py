@@ -43,7 +43,7 @@ class Resnet(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array, keys: jax.Array | None) -> jax.Array:
         # Of the blocks, the transposed layers and the last a backend may be slow at the gradients.
-        c, quick = self.config, self.operations.convolution
+        c, quick, ends = self.config, self.operations.convolution, self.operations.ends
         reflect, clear = self.operations.reflect_pad, self.operations.clear
         # TensorFlow's 'SAME' at stride 2 and even sizes has nothing above and to the left.
         down_padding = 1 if c.downsample == "symmetric" else (0, 1)
@@ -60,7 +60,7 @@ class Resnet(nn.Module):
         def layer(features: int, size: int, name: str, **options: Any) -> nn.Conv:
             return conv(features, size, self.dtype, draw=c.init, name=name, **options)
 
-        y = norm_relu(layer(c.width, 7, "head")(reflect(x, 3)))
+        y = norm_relu(layer(c.width, 7, "head", convolution=ends)(reflect(x, 3)))
         for i, factor in enumerate((2, 4)):
             down = layer(factor * c.width, 3, f"down_{i}", stride=2, padding=down_padding)
             y = norm_relu(down(clear(y)))
@@ -82,5 +82,5 @@ class Resnet(nn.Module):
                 factor * c.width, c.upsample, self.dtype, c.init, self.operations, name=f"up_{i}"
             )
             y = norm_relu(up(y))
-        tail = layer(3, 7, "tail", convolution=quick)
+        tail = layer(3, 7, "tail", convolution=ends or quick)
         return tail(reflect(y, 3)).astype(jnp.float32)

@@ -1,0 +1,70 @@
+"""Convolutions of 8-bit floats, for accelerators that multiply these twice as fast as bfloat16.
+
+XLA:GPU hands a convolution whose two sides were just converted from float8_e4m3fn to cuDNN as one
+of 8 bits, on Hopper and later; elsewhere this is the same rounding, emulated. What it costs the
+pictures, `benchmarks.rounding` tells.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+TYPE = jnp.float8_e4m3fn  # four bits of precision, 0.002 to 448
+LARGEST = 448.0
+# Fewer channels are memory's matter, and the last layer is seen directly.
+_CHANNELS = 128
+
+
+def convolution(
+    lhs: jax.Array,
+    rhs: jax.Array,
+    window_strides: Sequence[int],
+    padding: Sequence[tuple[int, int]],
+    lhs_dilation: Sequence[int] | None = None,
+    **layout: Any,
+) -> jax.Array:
+    """Computes what `lax.conv_general_dilated` does, of wide layers with both sides in 8 bits.
+
+    Wide are those with 128 channels in and out at least, and of stride 1 both ways, as the residual
+    blocks are; others are left alone. A kernel's values are scaled so that each result's largest is
+    448. Pictures are taken as they are: behind an instance norm they lie where the type is fine,
+    and its precision is relative.
+
+    Args:
+      lhs: `[B, H, W, I]`.
+      rhs: `[h, w, I, O]`, the kernel.
+      window_strides, padding, lhs_dilation, layout: as of `lax.conv_general_dilated`.
+
+    Returns:
+      `[B, H', W', O]` in the dtype of `lhs`.
+    """
+    plain = set(window_strides) == {1} and set(lhs_dilation or (1,)) == {1}
+    if not plain or min(rhs.shape[2:]) < _CHANNELS:
+        return lax.conv_general_dilated(
+            lhs, rhs, window_strides, padding, lhs_dilation=lhs_dilation, **layout
+        )
+    kernel, scale = rounded_kernel(rhs)
+    y = lax.conv_general_dilated(
+        rounded(lhs).astype(jnp.float32),
+        kernel.astype(jnp.float32),
+        window_strides,
+        padding,
+        **layout,
+    )
+    return (y * scale).astype(lhs.dtype)
+
+
+def rounded(x: jax.Array) -> jax.Array:
+    """In 8 bits; what is too large becomes the largest, as the conversion would make it a NaN."""
+    return jnp.clip(x, -LARGEST, LARGEST).astype(TYPE)
+
+
+def rounded_kernel(kernel: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """A kernel `[h, w, I, O]` in 8 bits, and float32[O] to multiply the results with."""
+    wide = kernel.astype(jnp.float32)
+    largest = jnp.abs(wide).max((0, 1, 2))
+    scale = jnp.where(largest > 0, largest / LARGEST, 1.0)
+    return rounded(wide / scale), scale
