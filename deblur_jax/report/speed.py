@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from deblur_jax.report import latency, measured, peers, roofline, throughput
+from deblur_jax.report import forms, latency, measured, peers, roofline, throughput
 from deblur_jax.report.documents import Source
 from deblur_jax.web.elements import (
     NOT_MEASURED,
@@ -30,7 +30,9 @@ def section(sources: Sequence[Source]) -> Section:
     inputs = [s for s in sources if _is(s, "input_pipeline") and _rates(s)]
     folders = [s for s in sources if _is(s, "folder") and s.document.get("warm_s")]
     starts = [s for s in sources if _is(s, "cold_start") and "median_s" in s.document]
-    told = [*passes, *limits, *beside, *training, *inputs, *folders, *starts]
+    ways = [s for s in sources if _is(s, "forms") and s.document.get("forms")]
+    narrow = [s for s in sources if _is(s, "rounding") and s.document.get("products")]
+    told = [*passes, *limits, *beside, *training, *inputs, *folders, *starts, *ways, *narrow]
     other = [s for s in sources if not any(s is each for each in told)]
     on_accelerators = {
         "latency": passes, "share of the limits": limits, "training throughput": training,
@@ -50,6 +52,10 @@ def section(sources: Sequence[Source]) -> Section:
         found.append(_folder_table(folders))
     if starts:
         found.append(_start_table(starts))
+    if ways:
+        found.append(forms.table(ways))
+    if narrow:
+        found.append(forms.rounding_table(narrow))
     if other:
         found.append(_other_table(other))
     return Section("speed", "Speed", found)

@@ -222,3 +222,24 @@ def test_starts_of_the_command_have_a_table() -> None:
     assert texts(table, "model", "size", "median s", "first time s", "date") == [
         ["fast", "256 × 256", "0.98", "3.22", "2026-11-23"]
     ]
+
+
+def test_forms_and_narrow_products_have_tables() -> None:
+    own = {"weights": {"name": "default"}, "device": "gpu", **DATE}
+    ways = {
+        "plain": {"median_s": 0.0061, "ratio": 1.052, "difference": 0.0},
+        "float8": {"median_s": 0.0052, "ratio": 0.897, "difference": 0.0213},
+    }
+    forms = own | {"benchmark": "forms", "height": 720, "width": 1280, "batch": 8, "forms": ways}
+    lost = {"psnr": 25.31, "loss_db": 0.386, "worst_loss_db": 0.801}
+    lost |= {"mean_difference": 2.846, "largest_difference": 33.0}
+    rounding = own | {"benchmark": "rounding", "pairs": 21, "products": {"int8": lost}}
+    tables = section(forms, rounding)
+    assert texts(tables["forms"], "size", "batch", "form", "median s", "ratio", "most away") == [
+        ["1280 × 720", "8", "plain", "0.0061", "1.052", "0.000000"],
+        ["1280 × 720", "8", "float8", "0.0052", "0.897", "0.021300"],
+    ]
+    assert texts(tables["rounding"], "pairs", "products", "PSNR dB", "loss dB", "most levels") == [
+        ["21", "int8", "25.31", "0.386", "33.0"]
+    ]
+    assert "benchmarks" not in tables
