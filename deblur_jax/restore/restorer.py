@@ -176,9 +176,9 @@ class Restorer:
         """Of the picture as it stands."""
         height, width = image.shape[:2]
         padded = pad_to_fit(image, self.weights.config)
-        sides = self._sides(*padded.shape[:2])
+        sides = self._sides(padded, self._budget(padded))
         if sides is not None and self.dropout is None and layered.can(self.weights.config):
-            bands = self._in_strips(padded, watch)
+            bands = self._in_strips(padded, self._budget(padded), watch)
         else:
             bands = self._in_tiles(padded, sides, watch)
         for top, band in bands:
@@ -206,13 +206,13 @@ class Restorer:
 
         return tiling.restore_bands(rows, columns, restore, watch)
 
-    def _in_strips(self, image: Array, watch: Watch | None) -> Bands:
+    def _in_strips(self, image: Array, budget: int, watch: Watch | None) -> Bands:
         """Layer by layer, with the statistics of the whole picture."""
         if self._layered is None:
             self._layered = layered.Layered(self.weights.params, self.weights.config, self.device)
         height, width = image.shape[:2]
         bands = self._layered.restore(
-            lambda places: _signed(image[places]), height, width, self._budget(), watch
+            lambda places: _signed(image[places]), height, width, budget, watch
         )
         for top, band in bands:
             refuse_infinite(band, self.weights.name)
@@ -224,11 +224,11 @@ class Restorer:
         found: dict[int, Array] = {}
         groups: dict[tuple[int, int], list[int]] = {}
         for place, image in enumerate(images):
-            size = pad_to_fit(image, config).shape[:2]
-            if self._sides(*size) is not None:
+            padded = pad_to_fit(image, config)
+            if self._sides(padded, self._budget()) is not None:
                 found[place] = self(image)
             else:
-                groups.setdefault(self.network.frame(*size), []).append(place)
+                groups.setdefault(self.network.frame(*padded.shape[:2]), []).append(place)
         for frame, places in groups.items():
             fitting = self._budget() // (memory.bytes_per_pixel(config) * frame[0] * frame[1])
             most = max(1, min(fitting, MOST_TOGETHER))
@@ -244,12 +244,16 @@ class Restorer:
                     found[i] = convert_depth(own, images[i].dtype.name)
         return [found[place] for place in range(len(images))]
 
-    def _budget(self) -> int:
-        return memory.budget(self.device, self.max_memory, exact=self._exact)
+    def _budget(self, image: Array | None = None) -> int:
+        """Bytes for the network's work; on `image`, where others hold some of it meanwhile."""
+        whole = memory.budget(self.device, self.max_memory, exact=self._exact)
+        if image is None or self.self_ensemble == 1:
+            return whole
+        return max(whole - ensemble.bytes_beside(image), memory.LEAST)
 
-    def _sides(self, height: int, width: int) -> tuple[int, int] | None:
-        config = self.weights.config
-        return tiling.choose_sides(height, width, self.tile, config, self._budget())
+    def _sides(self, image: Array, budget: int) -> tuple[int, int] | None:
+        height, width = image.shape[:2]
+        return tiling.choose_sides(height, width, self.tile, self.weights.config, budget)
 
 
 def on_every_device(

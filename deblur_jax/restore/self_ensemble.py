@@ -39,6 +39,11 @@ def version(image: Array, number: int) -> Array:
     return image[::-1] if number & 2 else image
 
 
+def bytes_beside(image: Array) -> int:
+    """What `mean` holds while a version of `image` is restored: the sum, and the version itself."""
+    return image.size * np.dtype(np.float32).itemsize + image.nbytes
+
+
 def mean(
     image: Array,
     versions: int,

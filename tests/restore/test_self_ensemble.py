@@ -5,7 +5,7 @@ import pytest
 
 from deblur_jax.errors import UsageError
 from deblur_jax.images import Picture
-from deblur_jax.restore import Restorer, self_ensemble
+from deblur_jax.restore import Restorer, memory, self_ensemble, tiling
 from tests.restore.test_restorer import EXACT, NAFNET, SMALL, make_weights, picture, restorer_of
 
 
@@ -102,3 +102,20 @@ def test_depth_and_alpha_are_kept_and_batches_are_as_calls(rng):
 def test_other_numbers_are_refused(versions):
     with pytest.raises(UsageError, match="can be 1, 2, 4, 8"):
         Restorer(make_weights(), self_ensemble=versions)
+
+
+def test_what_its_sum_takes_is_not_the_networks(monkeypatch, rng):
+    given = []
+
+    def choose_sides(height, width, tile, config, budget):
+        given.append(budget)
+
+    monkeypatch.setattr(tiling, "choose_sides", choose_sides)
+    image = picture(rng, 16, 24)
+    for versions in (1, 2):
+        Restorer(make_weights(EXACT), self_ensemble=versions, max_memory="1G")(image)
+    beside = 16 * 24 * 3 * (4 + 1)  # float32 of the sum and uint8 of the version
+    assert given == [2**30, 2**30 - beside, 2**30 - beside]
+    given.clear()
+    Restorer(make_weights(EXACT), self_ensemble=2, max_memory="256M")(image)
+    assert given == [memory.LEAST] * 2
