@@ -118,6 +118,7 @@ def _measure(
     state: TrainState, recipe: Recipe, batches: Iterator[steps.Batch]
 ) -> dict[str, dict[str, float]]:
     """Each term's weight, and its mean size and gradient norm over the batches."""
+    weights: dict[str, float] = {}  # known from the trace on
 
     def measure(state: TrainState, batch: steps.Batch) -> dict[str, tuple[jax.Array, jax.Array]]:
         purpose = steps.DROPOUT
@@ -126,6 +127,7 @@ def _measure(
         for name, term in generator_terms(state.critic, batch, recipe).items():
             size, gradient = jax.value_and_grad(term.size)(restored)
             found[name] = size, optax.global_norm(gradient)
+            weights[name] = term.weight
         return found
 
     compiled = compiler.jit(measure)
@@ -133,14 +135,8 @@ def _measure(
     for batch in batches:
         for name, (size, gradient) in compiled(state, batch).items():
             history.setdefault(name, []).append((float(size), float(gradient)))
-    weight = {
-        "pixel": recipe.pixel_weight,
-        "perceptual": recipe.perceptual_weight,
-        "grid": recipe.grid_weight,
-        "adversarial": recipe.adversarial_weight,
-    }
     means = {name: np.mean(values, axis=0) for name, values in history.items()}
     return {
-        name: {"weight": weight[name], "size": float(mean[0]), "gradient": float(mean[1])}
+        name: {"weight": weights[name], "size": float(mean[0]), "gradient": float(mean[1])}
         for name, mean in means.items()
     }
