@@ -3,16 +3,20 @@
     python -m benchmarks.forms --config configs/paper.py --precision bfloat16 --json FILE
 
 `chosen` is what restoring takes here (`deblur_jax/fast/choice.py`), `plain` the network as
-`models` writes it, `accelerated` what a GPU or a TPU takes. DeblurGAN's network has two more of the
-latter: `squares of N`, the first and the last layer N x N pixels at a time (`fast/ends.py`), and
-`float8`, the residual blocks' products of 8 bits (`fast/float8.py`), whose pixels differ.
+`models` writes it, `accelerated` what a GPU or a TPU takes; on one of these it is `chosen` once
+more, and its ratio tells the noise. DeblurGAN's network has more of the latter: `squares of N`, the
+first and the last layer N x N pixels at a time (`fast/ends.py`), and `float8`, the residual blocks'
+products of 8 bits (`fast/float8.py`), whose pixels differ.
 
-Results are compared before anything is timed. Each round calls every form once in a new random
-order; a form's ratio is the median over the rounds of its time against `chosen`'s in the same one.
+Results are compared before anything is timed. Each round times every form once, after a call that
+is not timed, in a new random order (`peers/rounds.py`); a form's ratio is the median over the
+rounds of its time against `chosen`'s in the same one. A form that the device refuses is left out.
 """
 
 import argparse
+import functools
 import sys
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -21,9 +25,9 @@ import numpy as np
 
 from benchmarks import command, latency, machine, timing
 from benchmarks.networks import Network, chosen, padded
-from deblur_jax import compiler, models
+from benchmarks.peers import rounds
+from deblur_jax import compiler
 from deblur_jax.fast import choice, ends
-from deblur_jax.models.layers import PLAIN, Operations
 from deblur_jax.restore.network import PRECISIONS
 
 CHOSEN = "chosen"
@@ -35,28 +39,31 @@ Forward = latency.Forward
 
 def forms_of(network: Network, precision: str) -> dict[str, tuple[Any, Forward]]:
     """Name -> parameters and a function of them and of pictures, `[B, H, W, 3]` to the same."""
-    given = (network.params, network.batch_stats)
-
-    def with_operations(operations: Operations) -> Forward:
-        def forward(params: Any, x: jax.Array) -> jax.Array:
-            own, batch_stats = params
-            return models.apply_generator(
-                own, x, network.config,
-                batch_stats=batch_stats, dtype=PRECISIONS[precision], operations=operations,
-            )  # fmt: skip
-
-        return forward
-
     found = {
         CHOSEN: latency.forward_of(network, precision),
-        "plain": (given, with_operations(PLAIN)),
-        "accelerated": (given, with_operations(choice.accelerated())),
+        "plain": latency.plain(network, precision),
+        "accelerated": latency.plain(network, precision, choice.accelerated()),
     }
     if network.config.generator == "resnet":
         for side in ends.SIDES:
-            found[f"squares of {side}"] = (given, with_operations(choice.accelerated(side)))
-        found["float8"] = (given, with_operations(choice.accelerated(narrow=True)))
+            operations = choice.accelerated(side)
+            found[f"squares of {side}"] = latency.plain(network, precision, operations)
+        found["float8"] = latency.plain(network, precision, choice.accelerated(narrow=True))
     return found
+
+
+class _Form:
+    """A compiled form, as `rounds.interleave` calls and times it."""
+
+    def __init__(self, program: Callable[[], Any], clock: Callable[[], float]) -> None:
+        self.program = program
+        self.clock = clock
+
+    def call(self) -> None:
+        jax.block_until_ready(self.program())
+
+    def time(self) -> float:
+        return timing.once(self.program, clock=self.clock)[0]
 
 
 def measure(
@@ -66,8 +73,8 @@ def measure(
     width: int,
     batch: int = 1,
     precision: str = "float32",
-    rounds: int = ROUNDS,
-    repeat: Callable[..., list[float]] = timing.repeat,
+    count: int = ROUNDS,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, Any]:
     """Compiles every form, compares their results and times them in turn.
 
@@ -76,12 +83,13 @@ def measure(
       height, width: of the pictures in pixels; padded up to what the network takes.
       batch: pictures in one pass.
       precision: of the convolutions, 'float32' or 'bfloat16'.
-      rounds: calls of each form that are timed.
-      repeat: as `timing.repeat`, which calls and times.
+      count: of rounds.
+      clock: gives seconds.
 
     Returns:
-      The measures. `forms` has for each `summary`'s keys, `compile_s`, `ratio` with `ratio_p10` and
-      `ratio_p90`, and `difference`, the largest from `chosen` in [-1, 1]'s units.
+      The measures. `forms` has for each `timing.summary`'s keys, `compile_s` (tracing and
+      compiling), `ratio` with `ratio_p10` and `ratio_p90`, and `difference`, the largest from
+      `chosen` in [-1, 1]'s units; `refused` has a name and a reason for each that failed.
     """
     described = machine.describe()
     rows, columns = padded(height, width, network.config)
@@ -90,19 +98,35 @@ def measure(
     x = jax.block_until_ready(jax.device_put(pixels))
     dtype = PRECISIONS[precision]
     compiler.compiler_options(dtype)  # tries its options out when first called: not to be timed
-    calls: dict[str, Callable[[], Any]] = {}
-    results, compile_s = {}, {}
+    running: dict[str, _Form] = {}
+    measures: dict[str, dict[str, float]] = {}
+    refused: dict[str, str] = {}
+    expected = None
     for name, (own, forward) in forms_of(network, precision).items():
-        params = jax.block_until_ready(jax.device_put(own))
-        lowered = compiler.jit(forward, dtype=dtype).lower(params, x)
-        compile_s[name], program = timing.once(lowered.compile)
-        calls[name] = lambda program=program, params=params: program(params, x)
-        results[name] = np.asarray(calls[name]())
-    seconds: dict[str, list[float]] = {name: [] for name in calls}
-    for _ in range(rounds):
-        for name in rng.permutation(list(calls)):
-            # The call before has left its own numbers in the caches.
-            seconds[str(name)] += repeat(calls[str(name)], 1, warmups=1)
+        try:
+            params = jax.block_until_ready(jax.device_put(own))
+            compile_s, program = timing.once(
+                lambda forward=forward, params=params: (
+                    compiler.jit(forward, dtype=dtype).lower(params, x).compile()
+                )
+            )
+            result = np.asarray(program(params, x))
+        except jax.errors.JaxRuntimeError as error:
+            if name == CHOSEN:
+                raise
+            refused[name] = str(error).partition("\n")[0]
+            continue
+        expected = result if expected is None else expected
+        running[name] = _Form(functools.partial(program, params, x), clock)
+        difference = float(np.abs(result - expected).max())
+        measures[name] = {"compile_s": compile_s, "difference": difference}
+    seconds = rounds.interleave(running, count, rng, untimed=1, pause=lambda: None).seconds
+    ratios = rounds.ratios(seconds)
+    for name in running:
+        ratio = ratios[name].get(CHOSEN, {"median": 1.0, "p10": 1.0, "p90": 1.0})
+        measures[name] |= {"ratio": ratio["median"]}
+        measures[name] |= {f"ratio_{key}": ratio[key] for key in ("p10", "p90")}
+        measures[name] |= timing.summary(seconds[name])
     return {
         "benchmark": "forms",
         **network.origin,
@@ -112,21 +136,9 @@ def measure(
         "width": width,
         "batch": batch,
         "precision": precision,
-        "forms": {
-            name: {
-                "compile_s": compile_s[name],
-                "difference": float(np.abs(results[name] - results[CHOSEN]).max()),
-                **_ratio(seconds[name], seconds[CHOSEN]),
-                **timing.summary(seconds[name]),
-            }
-            for name in calls
-        },
+        "forms": measures,
+        "refused": refused,
     }
-
-
-def _ratio(seconds: list[float], chosen: list[float]) -> dict[str, float]:
-    p10, median, p90 = np.quantile(np.divide(seconds, chosen), (0.1, 0.5, 0.9))
-    return {"ratio": float(median), "ratio_p10": float(p10), "ratio_p90": float(p90)}
 
 
 def sentences(m: dict[str, Any]) -> str:
@@ -142,6 +154,7 @@ def sentences(m: dict[str, Any]) -> str:
             f"{form['difference']:.1e}", f"{form['compile_s']:.1f}",
         )  # fmt: skip
         lines.append(command.row(cells, WIDTHS))
+    lines += [f"{name}: {reason}" for name, reason in m["refused"].items()]
     return "\n".join(lines)
 
 
@@ -169,7 +182,7 @@ def _benchmark(arguments: argparse.Namespace) -> dict[str, Any]:
         width=arguments.width,
         batch=arguments.batch,
         precision=arguments.precision or "float32",
-        rounds=arguments.rounds,
+        count=arguments.rounds,
     )
 
 

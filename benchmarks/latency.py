@@ -24,6 +24,7 @@ import numpy as np
 from benchmarks import command, machine, timing, tracing
 from benchmarks.networks import Network, chosen, padded
 from deblur_jax import compiler, fast, models
+from deblur_jax.models.layers import PLAIN, Operations
 from deblur_jax.restore.network import PRECISIONS
 
 PAPER_S = 0.85  # arXiv 1711.07064, table 1: one GoPro frame on the authors' GPU
@@ -48,13 +49,21 @@ class Compiled(NamedTuple):
     params: Any
 
 
-def plain(network: Network, precision: str) -> tuple[Any, Forward]:
-    """The network as `models` writes it, the one that operations are counted of."""
+def plain(network: Network, precision: str, operations: Operations = PLAIN) -> tuple[Any, Forward]:
+    """The network as `models` writes it, the one that operations are counted of.
+
+    `operations` are others that it is computed with.
+    """
 
     def forward(params: Any, x: jax.Array) -> jax.Array:
         own, batch_stats = params
         return models.apply_generator(
-            own, x, network.config, batch_stats=batch_stats, dtype=PRECISIONS[precision]
+            own,
+            x,
+            network.config,
+            batch_stats=batch_stats,
+            dtype=PRECISIONS[precision],
+            operations=operations,
         )
 
     return (network.params, network.batch_stats), forward

@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 import jax
 from jax.extend import core
 
+PRODUCTS = ("conv_general_dilated", "dot_general")  # JAX's primitives
+
 
 class Operations(NamedTuple):
     """Of one call.
@@ -30,11 +32,12 @@ def count(function: Callable[..., Any], *arguments: Any) -> Operations:
 def _of_jaxpr(jaxpr: Any) -> Operations:
     total = Operations(0, 0)
     for equation in jaxpr.eqns:
-        total = _sum(total, _of_equation(equation))
+        total = _sum(total, of_equation(equation))
     return total
 
 
-def _of_equation(equation: Any) -> Operations:
+def of_equation(equation: Any) -> Operations:
+    """What an equation of a traced program computes, with all programs inside it."""
     kind = equation.primitive.name
     if kind == "conv_general_dilated":
         return Operations(_convolution_flops(equation), _bytes(equation.outvars[0].aval))

@@ -28,8 +28,8 @@ def _usable_cores() -> int:
 def _processor() -> str:
     """The processor's model where the system tells it, else an empty string.
 
-    A name without a number, as virtual machines have it, may be of generations half as fast as each
-    other: the family's and the model's numbers stand behind it then.
+    A name without a number but its clock's, as virtual machines have it, may be of generations half
+    as fast as each other: the family's and the model's numbers stand behind it then.
     """
     try:
         lines = CPUINFO.read_text(encoding="utf-8", errors="replace").splitlines()
@@ -39,6 +39,6 @@ def _processor() -> str:
     told = {key.strip(): value.strip() for key, _, value in pairs}
     name = told.get("model name", "")
     family, model = told.get("cpu family"), told.get("model")
-    if not name or re.search(r"\d", name) or not (family and model):
+    if not name or re.search(r"\d", name.partition("@")[0]) or not (family and model):
         return name
     return f"{name}, family {family}, model {model}"

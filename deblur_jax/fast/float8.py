@@ -1,8 +1,8 @@
 """Convolutions of 8-bit floats, for accelerators that multiply these twice as fast as bfloat16.
 
 XLA:GPU hands a convolution whose two sides were just converted from float8_e4m3fn to cuDNN as one
-of 8 bits, on Hopper and later; elsewhere this is the same rounding, emulated. What it costs the
-pictures, `benchmarks.rounding` tells.
+of 8 bits, on Hopper and later; elsewhere this is the same rounding, emulated. It is for restoring:
+a derivative would be rounded alike. What it costs the pictures, `benchmarks.rounding` tells.
 """
 
 from collections.abc import Sequence
@@ -14,9 +14,10 @@ from jax import lax
 
 TYPE = jnp.float8_e4m3fn  # four bits of precision, 0.002 to 448
 LARGEST = 448.0
-# Pictures are divided by so much. Behind an instance norm a value can be the square root of the
-# pixels' number, 240 at a quarter of 1280x720, and in trained networks a corner's pixel is; the
-# stream through the residual blocks adds these up. The rest is about 1, where the type is fine too.
+# Pictures are divided by so much, which leaves room up to 3584. Behind an instance norm a value can
+# be the square root of the pixels' number, 240 at a quarter of 1280x720, and trained networks do
+# have such a pixel; what nine blocks read and add may have ten times that. In pictures of more than
+# two megapixels it may be too large and is cut. The others are about 1, where the type is fine.
 RANGE = 8.0
 # Fewer channels are memory's matter, and the last layer is seen directly.
 _CHANNELS = 128
@@ -61,7 +62,7 @@ def convolution(
 
 
 def rounded(x: jax.Array) -> jax.Array:
-    """In 8 bits; what is too large becomes the largest, as the conversion would make it a NaN."""
+    """In 8 bits; what is too large, infinite even, becomes the largest: converted it were a NaN."""
     return jnp.clip(x, -LARGEST, LARGEST).astype(TYPE)
 
 

@@ -1,4 +1,4 @@
-"""Formulations of a network against one another, and what narrower products cost its pictures."""
+"""Formulations of a network against one another."""
 
 from collections.abc import Sequence
 
@@ -22,7 +22,7 @@ def table(sources: Sequence[Source]) -> Table:
             Cell(measured.device(document)),
             size(document.get("width"), document.get("height")),
             number(document.get("batch"), 0),
-            Cell(str(document.get("precision") or measured.NOT_STATED)),
+            Cell(measured.precision(document)),
             Cell(name),
             number(form.get("median_s"), 4),
             number(form.get("ratio"), 3),
@@ -32,30 +32,3 @@ def table(sources: Sequence[Source]) -> Table:
         for name, form in document["forms"].items()
     ]
     return Table("forms", "Formulations of one network in turn", columns, rows)
-
-
-def rounding_table(sources: Sequence[Source]) -> Table:
-    """A row a type of products, of what `benchmarks.rounding` wrote."""
-    columns = [
-        Column("model", numeric=False), Column("pairs"), Column("products", numeric=False),
-        Column("PSNR dB"),
-        Column("loss dB", help="against products of float32, the mean over the pairs"),
-        Column("worst loss dB", help="of one pair"),
-        Column("mean level", help="difference of a pixel from float32's, of 255 grey levels"),
-        Column("most levels", help="the largest of these"),
-    ]  # fmt: skip
-    rows = [
-        [
-            Cell(measured.model(document)),
-            number(document.get("pairs"), 0),
-            Cell(name),
-            number(found.get("psnr"), 2),
-            number(found.get("loss_db"), 3),
-            number(found.get("worst_loss_db"), 3),
-            number(found.get("mean_difference"), 3),
-            number(found.get("largest_difference"), 1),
-        ]
-        for document in (source.document for source in sources)
-        for name, found in document["products"].items()
-    ]
-    return Table("rounding", "What narrower products cost the pictures", columns, rows)

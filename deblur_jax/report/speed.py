@@ -1,8 +1,8 @@
-"""Times measured by the benchmarks: latency, limits, other libraries, training, its input."""
+"""What the benchmarks measured: latency, limits, other libraries, training, formulations."""
 
 from collections.abc import Sequence
 
-from deblur_jax.report import forms, latency, measured, peers, roofline, throughput
+from deblur_jax.report import forms, latency, measured, peers, roofline, rounding, throughput
 from deblur_jax.report.documents import Source
 from deblur_jax.web.elements import (
     NOT_MEASURED,
@@ -31,8 +31,8 @@ def section(sources: Sequence[Source]) -> Section:
     folders = [s for s in sources if _is(s, "folder") and s.document.get("warm_s")]
     starts = [s for s in sources if _is(s, "cold_start") and "median_s" in s.document]
     ways = [s for s in sources if _is(s, "forms") and s.document.get("forms")]
-    narrow = [s for s in sources if _is(s, "rounding") and s.document.get("products")]
-    told = [*passes, *limits, *beside, *training, *inputs, *folders, *starts, *ways, *narrow]
+    coarser = [s for s in sources if _is(s, "rounding") and s.document.get("products")]
+    told = [*passes, *limits, *beside, *training, *inputs, *folders, *starts, *ways, *coarser]
     other = [s for s in sources if not any(s is each for each in told)]
     on_accelerators = {
         "latency": passes, "share of the limits": limits, "training throughput": training,
@@ -54,8 +54,8 @@ def section(sources: Sequence[Source]) -> Section:
         found.append(_start_table(starts))
     if ways:
         found.append(forms.table(ways))
-    if narrow:
-        found.append(forms.rounding_table(narrow))
+    if coarser:
+        found.append(rounding.table(coarser))
     if other:
         found.append(_other_table(other))
     return Section("speed", "Speed", found)

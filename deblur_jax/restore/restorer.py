@@ -176,9 +176,10 @@ class Restorer:
         """Of the picture as it stands."""
         height, width = image.shape[:2]
         padded = pad_to_fit(image, self.weights.config)
-        sides = self._sides(padded, self._budget(padded))
+        budget = self._budget(image)
+        sides = self._sides(padded, budget)
         if sides is not None and self.dropout is None and layered.can(self.weights.config):
-            bands = self._in_strips(padded, self._budget(padded), watch)
+            bands = self._in_strips(padded, budget, watch)
         else:
             bands = self._in_tiles(padded, sides, watch)
         for top, band in bands:
@@ -247,7 +248,9 @@ class Restorer:
     def _budget(self, image: Array | None = None) -> int:
         """Bytes for the network's work; on `image`, where others hold some of it meanwhile."""
         whole = memory.budget(self.device, self.max_memory, exact=self._exact)
-        if image is None or self.self_ensemble == 1:
+        # An accelerator has its own memory, and half of what is free leaves room enough.
+        beside = self.self_ensemble > 1 and self.max_memory and self.device.platform == "cpu"
+        if image is None or not beside:
             return whole
         return max(whole - ensemble.bytes_beside(image), memory.LEAST)
 

@@ -18,6 +18,10 @@ bugs		: none: at all
     "name, told",
     [
         ("AMD EPYC", "AMD EPYC, family 25, model 17"),
+        (
+            "Intel(R) Xeon(R) CPU @ 2.20GHz",
+            "Intel(R) Xeon(R) CPU @ 2.20GHz, family 25, model 17",
+        ),
         ("AMD EPYC 7763 64-Core Processor", "AMD EPYC 7763 64-Core Processor"),
     ],
 )

@@ -111,11 +111,16 @@ def test_what_its_sum_takes_is_not_the_networks(monkeypatch, rng):
         given.append(budget)
 
     monkeypatch.setattr(tiling, "choose_sides", choose_sides)
-    image = picture(rng, 16, 24)
+    image = picture(rng, 15, 23)
     for versions in (1, 2):
         Restorer(make_weights(EXACT), self_ensemble=versions, max_memory="1G")(image)
-    beside = 16 * 24 * 3 * (4 + 1)  # float32 of the sum and uint8 of the version
+    beside = 15 * 23 * 3 * (4 + 1)  # float32 of the sum and uint8 of the version
     assert given == [2**30, 2**30 - beside, 2**30 - beside]
     given.clear()
     Restorer(make_weights(EXACT), self_ensemble=2, max_memory="256M")(image)
     assert given == [memory.LEAST] * 2
+    given.clear()
+    Restorer(make_weights(EXACT), self_ensemble=2)(image)  # of what is free only a share is taken
+    monkeypatch.setattr(memory, "free_memory", lambda: 2**31)
+    Restorer(make_weights(EXACT), self_ensemble=2)(image)
+    assert given[2:] == [2**30] * 2
