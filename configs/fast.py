@@ -4,7 +4,7 @@
 
 As `small`, which is for training on CPUs, but on the data of `best` and in larger batches. The
 weights `fast` were trained on two CPU cores with smaller crops and batches; their card has the
-command, the time (half an hour) and the scores.
+commands, the times and the scores.
 """
 
 from ml_collections import ConfigDict
@@ -23,7 +23,7 @@ def get_config() -> ConfigDict:
     # Ahead of the PSNR in short runs: docs/recipe.md.
     config.loss.pixel = "charbonnier"
     config.loss.perceptual_weight = 0.0
-    # Charbonnier's loss is some hundred times smaller than a PSNR's. The weights `fast` are older.
+    # Charbonnier's loss is some hundred times smaller than a PSNR's.
     config.loss.grid_weight = 0.005
     config.loss.adversarial_weight = 0.0
     train = config.train
