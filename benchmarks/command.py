@@ -40,6 +40,12 @@ def add_network(parser: argparse.ArgumentParser) -> None:
     source.add_argument("--weights", metavar="NAME", help="a shipped name, a file or a workdir")
 
 
+def add_size(parser: argparse.ArgumentParser, size: tuple[int, int]) -> None:
+    """Adds `--height` and `--width`, in pixels, which are `size` where they are not given."""
+    for side, pixels in zip(("height", "width"), size, strict=True):
+        parser.add_argument(f"--{side}", type=positive, default=pixels, help="pixels")
+
+
 def add_common(parser: argparse.ArgumentParser) -> None:
     """Adds `--precision` and `--json`."""
     add_precision(parser)

@@ -163,12 +163,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m benchmarks.forms", description="Times formulations of a network in turn."
     )
     command.add_network(parser)
-    parser.add_argument(
-        "--height", type=command.positive, default=latency.PAPER_SIZE[0], help="pixels"
-    )
-    parser.add_argument(
-        "--width", type=command.positive, default=latency.PAPER_SIZE[1], help="pixels"
-    )
+    command.add_size(parser, latency.PAPER_SIZE)
     parser.add_argument("--batch", type=command.positive, default=1, help="pictures in one pass")
     parser.add_argument("--rounds", type=command.positive, default=ROUNDS, help="timed calls each")
     command.add_common(parser)

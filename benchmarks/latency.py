@@ -217,8 +217,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m benchmarks.latency", description="Times a generator's forward pass."
     )
     command.add_network(parser)
-    parser.add_argument("--height", type=command.positive, default=PAPER_SIZE[0], help="pixels")
-    parser.add_argument("--width", type=command.positive, default=PAPER_SIZE[1], help="pixels")
+    command.add_size(parser, PAPER_SIZE)
     parser.add_argument("--batch", type=command.positive, default=1, help="pictures in one pass")
     parser.add_argument("--runs", type=command.positive, default=9, help="timed passes")
     command.add_common(parser)

@@ -127,9 +127,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Compares a generator's forward pass with what the device can do.",
     )
     command.add_network(parser)
-    height, width = latency.PAPER_SIZE
-    parser.add_argument("--height", type=command.positive, default=height, help="pixels")
-    parser.add_argument("--width", type=command.positive, default=width, help="pixels")
+    command.add_size(parser, latency.PAPER_SIZE)
     parser.add_argument("--runs", type=command.positive, default=9, help="timed passes")
     command.add_common(parser)
     return parser
